@@ -1,0 +1,159 @@
+"""Fixtures that all suites share: servers, registries, homes.
+
+BERTH_BIN is the server under test (default: the release build in CARGO_TARGET_DIR). To work on
+the tests without it, BERTH_TEST_URL, BERTH_TEST_USER and BERTH_TEST_PASSWORD name another registry;
+then, and only then, tests that need the server process itself are skipped.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support import images
+from support.api import Api
+from support.recorder import Recorder
+from support.server import Berth, Registry
+from support.tools import Home
+
+FOREIGN = os.environ.get("BERTH_TEST_URL")
+
+
+def pytest_configure():
+    """SIGTERM ends a run as Ctrl-C does: fixtures stop their servers."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    if not FOREIGN:
+        return
+    for item in items:
+        if item.get_closest_marker("needs_berth"):
+            item.add_marker(pytest.mark.skip(reason="BERTH_TEST_URL names a foreign registry"))
+
+
+def pytest_sessionfinish(session):
+    """A skipped test is a failed one, unless the server under test is not Berth at all."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not FOREIGN and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A short path: sockets below it must fit in 108 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="berth-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def berth_bin():
+    default = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "release/berth"
+    path = Path(os.environ.get("BERTH_BIN") or default)
+    assert path.is_file(), f"no server at {path}: build it (cargo build --release) or set BERTH_BIN"
+    return str(path.resolve())
+
+
+@contextmanager
+def running(binary, folder, *flags):
+    """A server on a fresh data folder. At the end it must stop cleanly and its data be whole."""
+    folder.mkdir(parents=True)
+    server = Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags])
+    server.start()
+    try:
+        yield server
+    except BaseException:
+        if server.running():
+            server.kill()
+        raise
+    server.stop()
+    verified = server.run("verify")
+    assert verified.returncode == 0, f"berth verify: {verified.returncode}\n{verified.stdout}{verified.stderr}"
+
+
+@pytest.fixture(scope="session")
+def registry(request, scratch):
+    """The registry that most tests share; each uses repositories of its own."""
+    if FOREIGN:
+        yield Registry(FOREIGN, os.environ["BERTH_TEST_USER"], os.environ["BERTH_TEST_PASSWORD"])
+        return
+    with running(request.getfixturevalue("berth_bin"), scratch / "shared") as server:
+        yield server.registry()
+
+
+@pytest.fixture(scope="session")
+def certificates(scratch):
+    """A certificate authority, and a server certificate for 127.0.0.1 that it signed."""
+    folder = scratch / "tls"
+    folder.mkdir()
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    authority = ["-subj", "/CN=Berth test CA", "-addext", "keyUsage=critical,keyCertSign"]
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", *authority)
+    openssl("req", *curve, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=127.0.0.1")
+    (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n")
+    signer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "server.ext"]
+    openssl("x509", "-req", "-in", "server.csr", "-out", "server.crt", "-days", "2", *signer)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tls_registry(berth_bin, scratch, certificates):
+    """A registry that speaks TLS only."""
+    flags = ["--tls-cert", certificates / "server.crt", "--tls-key", certificates / "server.key"]
+    with running(berth_bin, scratch / "tls-server", *flags) as server:
+        assert server.url.startswith("https://"), server.url
+        yield server.registry(ca=certificates / "ca.crt")
+
+
+@pytest.fixture(scope="session")
+def public_registry(berth_bin, scratch):
+    """A registry where anybody may pull `public/*`."""
+    with running(berth_bin, scratch / "public-server", "--anonymous-pull", "public/*") as server:
+        yield server.registry()
+
+
+@pytest.fixture
+def own_server(berth_bin, scratch, request):
+    """A server for one test, which may stop, kill and restart it."""
+    folder = scratch / f"own-{request.node.path.stem}-{request.node.name[:40]}"
+    with running(berth_bin, folder) as server:
+        yield server
+
+
+@pytest.fixture
+def api(registry):
+    return Api(registry)
+
+
+@pytest.fixture
+def recorder(registry):
+    """The shared registry seen through a proxy that notes every exchange."""
+    with Recorder(registry) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def home(scratch, request):
+    return Home(scratch / f"{request.node.path.stem}-{request.node.name[:40]}")
+
+
+@pytest.fixture(scope="session")
+def one(scratch):
+    """An OCI layout with one image, and the image's digest."""
+    return images.single(scratch / "layout-one")
+
+
+@pytest.fixture(scope="session")
+def many(scratch):
+    """An OCI layout with an index for two architectures, and the index's digest."""
+    return images.multi(scratch / "layout-many")
