@@ -12,7 +12,6 @@ import pytest
 from support.server import die_with_parent, wait_until
 from support.tools import Home
 
-
 SYSTEM_FOLDERS = ["/var/lib/containers", "/run/containers", "/run/libpod", "/etc/docker"]
 
 

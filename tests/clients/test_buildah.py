@@ -15,9 +15,7 @@ ENTRYPOINT ["/bin/busybox"]
 @pytest.fixture
 def buildah(containers, registry):
     containers.know(registry)
-    containers.run(
-        "buildah", "login", "-u", registry.user, "--password-stdin", registry.host, input=registry.password
-    )
+    containers.run("buildah", "login", "-u", registry.user, "--password-stdin", registry.host, input=registry.password)
     context = containers.path / "context"
     context.mkdir()
     (context / "busybox").write_bytes(BUSYBOX.read_bytes())

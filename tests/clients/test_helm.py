@@ -3,7 +3,13 @@
 import pytest
 
 CHART = "apiVersion: v2\nname: greeter\nversion: {version}\ndescription: A chart of the tests\n"
-TEMPLATE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  greeting: {{ .Values.greeting }}\n"
+TEMPLATE = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+data:
+  greeting: {{ .Values.greeting }}
+"""
 
 
 @pytest.fixture

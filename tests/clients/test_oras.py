@@ -59,7 +59,10 @@ def test_referrers(oras, registry, api, one):
     assert discover(oras, image, "--artifact-type", "application/vnd.example.scan") == {second}
     listed = api.referrers("oras/subject", digest)
     assert {entry["digest"] for entry in listed} == {first, second}
-    assert {entry["artifactType"] for entry in listed} == {"application/vnd.example.sbom", "application/vnd.example.scan"}
+    assert {entry["artifactType"] for entry in listed} == {
+        "application/vnd.example.sbom",
+        "application/vnd.example.scan",
+    }
     assert api.tags("oras/subject") == ["v1"], "no fall-back tag where the interface is there"
 
 
@@ -108,7 +111,9 @@ def test_index(oras, registry, api, many):
 def test_blobs_tags_and_repositories(oras, registry):
     name = registry.ref("oras/parts")
     pushed = oras.json("oras", "blob", "push", "--plain-http", "--descriptor", name, "hello.txt")
-    assert oras.out("oras", "blob", "fetch", "--plain-http", "-o", "-", f"{name}@{pushed['digest']}") == "hello artifact\n"
+    assert (
+        oras.out("oras", "blob", "fetch", "--plain-http", "-o", "-", f"{name}@{pushed['digest']}") == "hello artifact\n"
+    )
     oras.run("oras", "blob", "delete", "--plain-http", "--force", f"{name}@{pushed['digest']}")
     oras.run("oras", "blob", "fetch", "--plain-http", "-o", "-", f"{name}@{pushed['digest']}", fails=True)
     oras.run("oras", "push", "--plain-http", f"{name}:b,a", "hello.txt")

@@ -11,9 +11,7 @@ def login(home, registry):
         home.run("regctl", "registry", "set", "--skip-check", "--tls", "disabled", registry.host)
     else:
         home.run("regctl", "registry", "set", "--skip-check", "--cacert", registry.ca.read_text(), registry.host)
-    home.run(
-        "regctl", "registry", "login", "-u", registry.user, "--pass-stdin", registry.host, input=registry.password
-    )
+    home.run("regctl", "registry", "login", "-u", registry.user, "--pass-stdin", registry.host, input=registry.password)
 
 
 @pytest.fixture
@@ -39,7 +37,17 @@ def test_chunked_upload(home, recorder, one):
     registry = recorder.registry
     login(home, registry)
     home.run(
-        "regctl", "registry", "set", "--skip-check", "--tls", "disabled", "--blob-chunk", "200000", "--blob-max", "100000", registry.host
+        "regctl",
+        "registry",
+        "set",
+        "--skip-check",
+        "--tls",
+        "disabled",
+        "--blob-chunk",
+        "200000",
+        "--blob-max",
+        "100000",
+        registry.host,
     )
     home.run("regctl", "image", "copy", f"ocidir://{layout.path}:one", registry.ref("regctl/chunks:v1"))
     patches = [e for e in recorder.exchanges if e.method == "PATCH"]

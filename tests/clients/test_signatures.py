@@ -65,9 +65,7 @@ def test_cosign_attestation(cosign, registry, api, one):
     image = registry.ref(f"cosign/attest@{digest}")
     predicate = cosign.file("predicate.json", '{"built":"here"}')
     offline = ["--tlog-upload=false", "--use-signing-config=false", "--allow-http-registry", "--yes"]
-    cosign.run(
-        "cosign", "attest", "--key", "cosign.key", *offline, "--type", "custom", "--predicate", predicate, image
-    )
+    cosign.run("cosign", "attest", "--key", "cosign.key", *offline, "--type", "custom", "--predicate", predicate, image)
     cosign.run(
         "cosign", "verify-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-http-registry",
         "--type", "custom", image,
@@ -106,7 +104,9 @@ def test_notation(notation, registry, api, one, envelope):
     notation.run("notation", "verify", "--insecure-registry", image, fails=True)
     notation.run("notation", "sign", "--insecure-registry", "--signature-format", envelope, image)
     assert "Successfully verified" in notation.run("notation", "verify", "--insecure-registry", image)
-    signatures = [e for e in api.referrers(repository, digest) if e["artifactType"] == "application/vnd.cncf.notary.signature"]
+    signatures = [
+        e for e in api.referrers(repository, digest) if e["artifactType"] == "application/vnd.cncf.notary.signature"
+    ]
     assert len(signatures) == 1
     assert signatures[0]["digest"] in notation.run("notation", "list", "--insecure-registry", image)
     assert "io.cncf.notary.x509chain.thumbprint#S256" in signatures[0]["annotations"]

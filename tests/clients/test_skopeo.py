@@ -8,9 +8,7 @@ from support.images import Layout
 
 def signed_in(containers, registry):
     containers.know(registry)
-    containers.run(
-        "skopeo", "login", "-u", registry.user, "--password-stdin", registry.host, input=registry.password
-    )
+    containers.run("skopeo", "login", "-u", registry.user, "--password-stdin", registry.host, input=registry.password)
     return containers
 
 
@@ -66,9 +64,7 @@ def test_delete(skopeo, registry, api, one):
 def test_zstd(skopeo, registry, api):
     layout, _ = images.single(skopeo.path / "layout", "hello from skopeo's zstd")
     image = f"docker://{registry.ref('skopeo/zstd:v1')}"
-    skopeo.run(
-        "skopeo", "copy", "--dest-compress-format", "zstd", "--format", "oci", f"oci:{layout.path}:one", image
-    )
+    skopeo.run("skopeo", "copy", "--dest-compress-format", "zstd", "--format", "oci", f"oci:{layout.path}:one", image)
     digest = api.digest("skopeo/zstd", "v1")
     layers = api.manifest("skopeo/zstd", "v1").json()["layers"]
     assert {layer["mediaType"] for layer in layers} == {"application/vnd.oci.image.layer.v1.tar+zstd"}
