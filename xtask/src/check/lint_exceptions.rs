@@ -1,0 +1,86 @@
+//! A lint that is switched off says why: by `reason = "..."`, or in a comment on the line above.
+//!
+//! What every test may do needs no reason: `#![cfg_attr(test, allow(...))]` at the root of a crate, and the lints against
+//! panics in a crate's `tests` folder.
+
+use super::Finding;
+use crate::house::House;
+
+const MESSAGE: &str = "switches a lint off without a reason; add `reason = \"...\"` or a comment above";
+
+const PANICS: &[&str] = &["clippy::unwrap_used", "clippy::expect_used", "clippy::panic", "clippy::missing_panics_doc"];
+
+pub fn check(house: &House) -> Vec<Finding> {
+    house.ending(&[".rs"]).flat_map(|(path, text)| of_file(path, text)).collect()
+}
+
+fn of_file(path: &str, text: &str) -> Vec<Finding> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let unexplained = |index: &usize| {
+        let attribute = attribute(&lines[*index..]);
+        let explained = attribute.contains("reason = \"") || (*index > 0 && is_comment(lines[*index - 1]));
+        switches_off(lines[*index]) && !explained && !(is_test(path) && only_panics(&attribute))
+    };
+    (0..lines.len()).filter(unexplained).map(|index| Finding::at(path, index + 1, MESSAGE)).collect()
+}
+
+fn switches_off(line: &str) -> bool {
+    ["#[allow(", "#![allow(", "#[expect(", "#![expect("].iter().any(|attribute| line.starts_with(attribute))
+}
+
+/// The attribute that begins at the first line, up to its end.
+fn attribute(lines: &[&str]) -> String {
+    let end = lines.iter().position(|line| line.ends_with(']')).unwrap_or(lines.len() - 1);
+    lines[..=end].concat()
+}
+
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/")
+}
+
+/// Whether an attribute names nothing but lints against panics.
+fn only_panics(attribute: &str) -> bool {
+    let inside = attribute.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches([')', ']']));
+    let names = inside.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.into_iter().all(|name| PANICS.contains(&name))
+}
+
+/// Documentation describes the item, not the exception.
+fn is_comment(line: &str) -> bool {
+    line.starts_with("// ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_wanted() {
+        let cases = [
+            ("#[allow(dead_code)]\nfn a() {}", 1),
+            ("#[expect(dead_code)]", 1),
+            ("#[allow(dead_code, reason = \"x\")]", 0),
+            ("#![allow(\n    dead_code,\n    reason = \"x\"\n)]", 0),
+            ("#[allow(\n    dead_code\n)]\nlet reason = \"x\";", 1),
+            ("// The last caller went away.\n#[allow(dead_code)]", 0),
+            ("/// An item.\n#[allow(dead_code)]", 1),
+            ("#![cfg_attr(test, allow(clippy::unwrap_used))]", 0),
+        ];
+        for (text, findings) in cases {
+            assert_eq!(check(&House::of(&[("a.rs", text)])).len(), findings, "{text}");
+        }
+    }
+
+    #[test]
+    fn tests_may_panic() {
+        let cases = [
+            ("crates/a/tests/b.rs", "#![allow(clippy::unwrap_used, clippy::panic)]", 0),
+            ("crates/a/tests/b.rs", "#![allow(\n    clippy::unwrap_used,\n    clippy::panic\n)]", 0),
+            ("crates/a/tests/b.rs", "#![allow(clippy::unwrap_used, dead_code)]", 1),
+            ("crates/a/src/b.rs", "#![allow(clippy::unwrap_used)]", 1),
+        ];
+        for (path, text, findings) in cases {
+            assert_eq!(check(&House::of(&[(path, text)])).len(), findings, "{path}: {text}");
+        }
+    }
+}
