@@ -20,31 +20,20 @@ pub struct Client {
 
 impl Clone for Client {
     fn clone(&self) -> Self {
-        Self {
-            address: self.address,
-            authorization: self.authorization.clone(),
-            connection: RefCell::new(None),
-        }
+        Self { address: self.address, authorization: self.authorization.clone(), connection: RefCell::new(None) }
     }
 }
 
 impl Client {
     /// A caller who sends no credentials.
     pub fn anonymous(address: SocketAddr) -> Self {
-        Self {
-            address,
-            authorization: None,
-            connection: RefCell::new(None),
-        }
+        Self { address, authorization: None, connection: RefCell::new(None) }
     }
 
     /// A caller who sends these by Basic authentication.
     pub fn login(address: SocketAddr, user: &str, password: &str) -> Self {
         let token = STANDARD.encode(format!("{user}:{password}"));
-        Self {
-            authorization: Some(format!("Basic {token}")),
-            ..Self::anonymous(address)
-        }
+        Self { authorization: Some(format!("Basic {token}")), ..Self::anonymous(address) }
     }
 
     /// Where requests go.
@@ -67,34 +56,19 @@ impl Client {
 
     /// A fresh connection with the head of a request already sent; the body is the caller's affair.
     pub fn open(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> RawConnection {
-        let mut connection =
-            RawConnection::connect(self.address).expect("the server takes connections");
-        connection
-            .send(&self.head(method, target, headers))
-            .expect("the server reads a request's head");
+        let mut connection = RawConnection::connect(self.address).expect("the server takes connections");
+        connection.send(&self.head(method, target, headers)).expect("the server reads a request's head");
         connection
     }
 
     /// Sends a request with `Content-Length` and reads its reply.
-    pub fn request(
-        &self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Reply {
+    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let reply = self.try_request(method, target, headers, body);
         reply.unwrap_or_else(|error| panic!("{method} {target:.200}: no reply: {error}"))
     }
 
     /// Like [`Self::request`] for a server that may be gone.
-    pub fn try_request(
-        &self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> io::Result<Reply> {
+    pub fn try_request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
         let length = body.len().to_string();
         let mut all = headers.to_vec();
         if !body.is_empty() || !matches!(method, "GET" | "HEAD") {
@@ -131,48 +105,28 @@ impl Client {
 
     /// Starts an upload session and gives the path of its `Location`.
     pub fn start_upload(&self, repository: &str) -> String {
-        let reply = self
-            .request(
-                "POST",
-                &format!("/v2/{repository}/blobs/uploads/"),
-                &[],
-                &[],
-            )
-            .expect(202);
+        let reply = self.request("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], &[]).expect(202);
         target_of(&reply)
     }
 
     /// Sends a chunk that begins at `offset`, with `Content-Range`.
     pub fn patch_upload(&self, location: &str, offset: usize, bytes: &[u8]) -> Reply {
         let range = format!("{offset}-{}", (offset + bytes.len()).saturating_sub(1));
-        let headers = [
-            ("Content-Range", range.as_str()),
-            ("Content-Type", "application/octet-stream"),
-        ];
+        let headers = [("Content-Range", range.as_str()), ("Content-Type", "application/octet-stream")];
         self.request("PATCH", location, &headers, bytes)
     }
 
     /// Ends a session with the last bytes.
     pub fn finish_upload(&self, location: &str, digest: &str, bytes: &[u8]) -> Reply {
         let headers = [("Content-Type", "application/octet-stream")];
-        self.request(
-            "PUT",
-            &path_and_query(location, &format!("digest={digest}")),
-            &headers,
-            bytes,
-        )
+        self.request("PUT", &path_and_query(location, &format!("digest={digest}")), &headers, bytes)
     }
 
     /// How many bytes the server says that a session holds: its `Range` header read as the specification says.
     pub fn upload_offset(&self, location: &str) -> u64 {
         let reply = self.get(location).expect(204);
-        let range = reply
-            .header("range")
-            .expect("an upload's status has a Range");
-        let last: u64 = range
-            .strip_prefix("0-")
-            .and_then(|last| last.parse().ok())
-            .expect("a Range of the form 0-N");
+        let range = reply.header("range").expect("an upload's status has a Range");
+        let last: u64 = range.strip_prefix("0-").and_then(|last| last.parse().ok()).expect("a Range of the form 0-N");
         if last == 0 { 0 } else { last + 1 }
     }
 
@@ -182,13 +136,7 @@ impl Client {
     }
 
     /// Pushes bytes as a manifest of a media type.
-    pub fn push_manifest_as(
-        &self,
-        repository: &str,
-        reference: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Reply {
+    pub fn push_manifest_as(&self, repository: &str, reference: &str, media_type: &str, bytes: &[u8]) -> Reply {
         let target = format!("/v2/{repository}/manifests/{reference}");
         self.request("PUT", &target, &[("Content-Type", media_type)], bytes)
     }
@@ -196,8 +144,7 @@ impl Client {
     /// Pushes an image's blobs, then its manifest under a tag.
     pub fn push_image(&self, repository: &str, tag: &str, image: &Image) {
         self.push_blobs(repository, image);
-        self.push_manifest(repository, tag, &image.manifest)
-            .expect(201);
+        self.push_manifest(repository, tag, &image.manifest).expect(201);
     }
 
     /// Pushes what an image's manifest refers to.
@@ -217,12 +164,7 @@ impl Client {
         self.get(&format!("/v2/{repository}/blobs/{digest}"))
     }
 
-    fn exchange(
-        &self,
-        kept: Option<RawConnection>,
-        method: &str,
-        message: &[u8],
-    ) -> io::Result<Reply> {
+    fn exchange(&self, kept: Option<RawConnection>, method: &str, message: &[u8]) -> io::Result<Reply> {
         let mut connection = match kept {
             Some(connection) => connection,
             None => RawConnection::connect(self.address)?,
@@ -242,10 +184,7 @@ impl Client {
 
 fn is_stale(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
-    )
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// The path and query of a reply's `Location`, be it relative or absolute.

@@ -22,22 +22,23 @@ impl RawConnection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            reader: BufReader::with_capacity(64 * 1024, stream),
-        })
+        Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream) })
     }
 
     /// Changes how long a read may take.
     pub fn read_timeout(&mut self, patience: Duration) {
-        self.reader
-            .get_ref()
-            .set_read_timeout(Some(patience))
-            .unwrap();
+        self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
     }
 
     /// Writes these bytes and nothing else.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.reader.get_ref().write_all(bytes)
+    }
+
+    /// Writes these bytes, or gives up when the other side takes none for so long.
+    pub fn send_within(&mut self, bytes: &[u8], patience: Duration) -> io::Result<()> {
+        self.reader.get_ref().set_write_timeout(Some(patience))?;
+        self.send(bytes)
     }
 
     /// Writes one chunk of a chunked body; an empty one ends it.
@@ -60,21 +61,10 @@ impl RawConnection {
     }
 
     /// Reads one reply, its body into the sink; gives the reply without the body, and the body's length in bytes.
-    pub fn read_reply_into(
-        &mut self,
-        method: &str,
-        sink: &mut impl Write,
-    ) -> io::Result<(Reply, u64)> {
+    pub fn read_reply_into(&mut self, method: &str, sink: &mut impl Write) -> io::Result<(Reply, u64)> {
         let head = self.read_final_head()?;
         let length = read_body(&mut self.reader, method, &head, sink)?;
-        Ok((
-            Reply {
-                status: head.status,
-                headers: head.headers,
-                body: Vec::new(),
-            },
-            length,
-        ))
+        Ok((Reply { status: head.status, headers: head.headers, body: Vec::new() }, length))
     }
 
     /// Reads bytes as they are.

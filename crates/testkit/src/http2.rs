@@ -77,11 +77,7 @@ pub fn connect(address: SocketAddr) -> io::Result<RawConnection> {
     connection.send(PREFACE)?;
     connection.send(&encode(frame::SETTINGS, 0, 0, &[]))?;
     let first = read_frame(&mut connection)?;
-    assert_eq!(
-        first.kind,
-        frame::SETTINGS,
-        "a server begins with SETTINGS: {first:?}"
-    );
+    assert_eq!(first.kind, frame::SETTINGS, "a server begins with SETTINGS: {first:?}");
     connection.send(&encode(frame::SETTINGS, flag::ACK, 0, &[]))?;
     Ok(connection)
 }
@@ -94,12 +90,7 @@ pub fn read_frame(connection: &mut RawConnection) -> io::Result<Frame> {
     let mut payload = vec![0; usize::try_from(length).unwrap()];
     connection.read_all(&mut payload)?;
     let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-    Ok(Frame {
-        kind: head[3],
-        flags: head[4],
-        stream,
-        payload,
-    })
+    Ok(Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
 /// Reads on until the server says GOAWAY or ends the connection; false if it does neither before reads time out.
@@ -109,10 +100,7 @@ pub fn is_dismissed(connection: &mut RawConnection) -> bool {
             Ok(frame) if frame.kind == frame::GOAWAY => return true,
             Ok(_) => {}
             Err(error) => {
-                return !matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                );
+                return !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
             }
         }
     }

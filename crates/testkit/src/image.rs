@@ -41,11 +41,7 @@ impl Manifest {
 
     /// Bytes that may be anything.
     pub fn from_bytes(media_type: &str, bytes: Vec<u8>) -> Self {
-        Self {
-            media_type: media_type.to_owned(),
-            digest: sha256(&bytes),
-            bytes,
-        }
+        Self { media_type: media_type.to_owned(), digest: sha256(&bytes), bytes }
     }
 
     /// How an index or a `subject` refers to it.
@@ -82,11 +78,7 @@ impl Image {
             "config": descriptor(media::CONFIG, &config),
             "layers": layers.iter().map(|layer| descriptor(media::LAYER, layer)).collect::<Vec<_>>(),
         });
-        Self {
-            config,
-            layers,
-            manifest: Manifest::of(media::MANIFEST, &manifest),
-        }
+        Self { config, layers, manifest: Manifest::of(media::MANIFEST, &manifest) }
     }
 
     /// A tiny image that differs from those of other names.
@@ -106,10 +98,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
 
 /// An index of these children.
 pub fn index(children: &[Value]) -> Manifest {
-    Manifest::of(
-        media::INDEX,
-        &json!({"schemaVersion": 2, "mediaType": media::INDEX, "manifests": children}),
-    )
+    Manifest::of(media::INDEX, &json!({"schemaVersion": 2, "mediaType": media::INDEX, "manifests": children}))
 }
 
 /// An index without children, told apart by an annotation: the smallest manifest, which needs no blob.
@@ -132,10 +121,8 @@ pub fn referrer(subject: &Value, artifact_type: &str, annotations: &Value) -> Ma
 
 /// A valid manifest of exactly this many bytes.
 pub fn padded_manifest(length: usize) -> Manifest {
-    let start = format!(
-        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[],"annotations":{{"padding":""#,
-        media::INDEX
-    );
+    let start =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[],"annotations":{{"padding":""#, media::INDEX);
     let end = r#""}}"#;
     let padding = "x".repeat(length - start.len() - end.len());
     Manifest::from_bytes(media::INDEX, format!("{start}{padding}{end}").into_bytes())

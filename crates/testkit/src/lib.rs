@@ -5,12 +5,7 @@
 //!
 //! Begin with [`Server`] (a `berth serve` process on a temporary folder), [`Client`] (the registry's verbs) and [`Image`];
 //! [`RawConnection`] and [`http2`] are for requests that no decent client sends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::missing_panics_doc
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 // The ambient clock and randomness are what a test has; the bans are for the server.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 // `reply.expect(201);` is a statement by itself.

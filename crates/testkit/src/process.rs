@@ -25,8 +25,7 @@ impl Process {
 
     /// Makes the peak count from now (`proc(5)`, `clear_refs`, value 5).
     pub fn reset_peak(self) {
-        fs::write(self.file("clear_refs"), "5")
-            .expect("clear_refs of a process of ours can be written");
+        fs::write(self.file("clear_refs"), "5").expect("clear_refs of a process of ours can be written");
     }
 
     /// How many file descriptors are open.

@@ -29,11 +29,7 @@ impl Random {
     /// So many bytes that do not compress.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let words = std::iter::repeat_with(|| self.word().to_le_bytes());
-        words
-            .take(length.div_ceil(8))
-            .flatten()
-            .take(length)
-            .collect()
+        words.take(length.div_ceil(8)).flatten().take(length).collect()
     }
 
     /// One of the choices.

@@ -28,10 +28,7 @@ impl Reply {
 
     /// Every value of a header.
     pub fn header_values(&self, name: &str) -> Vec<&str> {
-        let named = self
-            .headers
-            .iter()
-            .filter(|(header, _)| header == &name.to_ascii_lowercase());
+        let named = self.headers.iter().filter(|(header, _)| header == &name.to_ascii_lowercase());
         named.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -42,8 +39,7 @@ impl Reply {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
     /// The code of the first error in a body of the distribution specification's form.
@@ -61,12 +57,7 @@ impl Reply {
     /// Fails unless the status is one of these.
     #[track_caller]
     pub fn expect_any(self, statuses: &[u16]) -> Self {
-        assert!(
-            statuses.contains(&self.status),
-            "wanted {statuses:?}, got {}: {}",
-            self.status,
-            self.brief()
-        );
+        assert!(statuses.contains(&self.status), "wanted {statuses:?}, got {}: {}", self.status, self.brief());
         self
     }
 
@@ -74,20 +65,13 @@ impl Reply {
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) -> Self {
         let reply = self.expect(status);
-        assert_eq!(
-            reply.error_code().as_deref(),
-            Some(code),
-            "{}",
-            reply.brief()
-        );
+        assert_eq!(reply.error_code().as_deref(), Some(code), "{}", reply.brief());
         reply
     }
 
     /// Whether the server said that it closes the connection.
     pub fn closes(&self) -> bool {
-        self.header_values("connection")
-            .iter()
-            .any(|value| value.eq_ignore_ascii_case("close"))
+        self.header_values("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
     }
 
     fn brief(&self) -> String {
@@ -135,12 +119,8 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
 /// Reads status line and headers.
 pub(crate) fn read_head(reader: &mut impl BufRead) -> io::Result<Head> {
     let line = read_line(reader)?;
-    let status = line
-        .strip_prefix("HTTP/1.1 ")
-        .or_else(|| line.strip_prefix("HTTP/1.0 "));
-    let status = status
-        .and_then(|rest| rest.get(..3))
-        .and_then(|digits| digits.parse().ok());
+    let status = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+    let status = status.and_then(|rest| rest.get(..3)).and_then(|digits| digits.parse().ok());
     let status = status.ok_or_else(|| broken(format!("status line {line:?}")))?;
     let mut headers = Vec::new();
     loop {
@@ -148,9 +128,7 @@ pub(crate) fn read_head(reader: &mut impl BufRead) -> io::Result<Head> {
         if line.is_empty() {
             return Ok(Head { status, headers });
         }
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| broken(format!("header {line:?}")))?;
+        let (name, value) = line.split_once(':').ok_or_else(|| broken(format!("header {line:?}")))?;
         if name.is_empty() || name.contains(|c: char| !c.is_ascii_graphic()) {
             return Err(broken(format!("header name {name:?}")));
         }
@@ -159,28 +137,17 @@ pub(crate) fn read_head(reader: &mut impl BufRead) -> io::Result<Head> {
 }
 
 fn framing(method: &str, head: &Head) -> io::Result<Framing> {
-    let values = |name| {
-        head.headers
-            .iter()
-            .filter(move |(header, _)| header == name)
-            .map(|(_, value)| value)
-    };
+    let values = |name| head.headers.iter().filter(move |(header, _)| header == name).map(|(_, value)| value);
     let (mut lengths, mut encodings) = (values("content-length"), values("transfer-encoding"));
     let (length, encoding) = (lengths.next(), encodings.next());
-    if lengths.next().is_some()
-        || encodings.next().is_some()
-        || (length.is_some() && encoding.is_some())
-    {
+    if lengths.next().is_some() || encodings.next().is_some() || (length.is_some() && encoding.is_some()) {
         return Err(broken("a body framed twice"));
     }
     if method == "HEAD" || matches!(head.status, 100..=199 | 204 | 304) {
         return Ok(Framing::Nothing);
     }
     match (length, encoding) {
-        (Some(length), _) => length
-            .parse()
-            .map(Framing::Length)
-            .map_err(|_| broken(format!("length {length:?}"))),
+        (Some(length), _) => length.parse().map(Framing::Length).map_err(|_| broken(format!("length {length:?}"))),
         (_, Some(encoding)) if encoding == "chunked" => Ok(Framing::Chunked),
         (_, Some(encoding)) => Err(broken(format!("transfer encoding {encoding:?}"))),
         _ => Ok(Framing::Close),
@@ -204,19 +171,14 @@ pub(crate) fn read_body(
 
 fn copy_exactly(reader: &mut impl BufRead, length: u64, sink: &mut impl Write) -> io::Result<u64> {
     let copied = io::copy(&mut reader.take(length), sink)?;
-    if copied == length {
-        Ok(copied)
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
+    if copied == length { Ok(copied) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn copy_chunks(reader: &mut impl BufRead, sink: &mut impl Write) -> io::Result<u64> {
     let mut total = 0;
     loop {
         let line = read_line(reader)?;
-        let size =
-            u64::from_str_radix(&line, 16).map_err(|_| broken(format!("chunk size {line:?}")))?;
+        let size = u64::from_str_radix(&line, 16).map_err(|_| broken(format!("chunk size {line:?}")))?;
         total += copy_exactly(reader, size, sink)?;
         if size == 0 {
             while !read_line(reader)?.is_empty() {}
@@ -243,29 +205,13 @@ mod tests {
     #[test]
     fn bodies_end_where_the_framing_says() {
         let cases = [
-            (
-                "GET",
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokrest",
-                "ok",
-            ),
-            (
-                "GET",
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nrest",
-                "ok",
-            ),
-            (
-                "HEAD",
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nrest",
-                "",
-            ),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokrest", "ok"),
+            ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nrest", "ok"),
+            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nrest", ""),
             ("GET", "HTTP/1.1 200 OK\r\n\r\nto the end", "to the end"),
         ];
         for (method, bytes, body) in cases {
-            assert_eq!(
-                read(method, bytes).unwrap(),
-                (200, body.as_bytes().to_vec()),
-                "{bytes:?}"
-            );
+            assert_eq!(read(method, bytes).unwrap(), (200, body.as_bytes().to_vec()), "{bytes:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -90,21 +91,11 @@ impl ServerBuilder {
     pub fn start(self) -> Server {
         let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
         let running = Running::spawn(&self, &folder.path().join("data"));
-        Server {
-            builder: self,
-            folder,
-            running,
-            ready_after: Vec::new(),
-        }
-        .noting_start()
+        Server { builder: self, folder, running, ready_after: Vec::new() }.noting_start()
     }
 
     fn command(&self, data: &Path) -> Command {
-        let mut words = self
-            .wrapper
-            .iter()
-            .map(OsStr::new)
-            .chain([self.binary.as_os_str()]);
+        let mut words = self.wrapper.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().expect("at least the binary"));
         command
             .args(words)
@@ -119,17 +110,11 @@ impl ServerBuilder {
 
     /// Nothing of the caller's `BERTH_*` reaches the server.
     fn dress(&self, command: &mut Command) {
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"BERTH_"))
-        {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"BERTH_")) {
             command.env_remove(name);
         }
-        command
-            .env("BERTH_ADMIN_ACCESS_KEY_ID", ADMIN_ID)
-            .env("BERTH_ADMIN_SECRET_ACCESS_KEY", ADMIN_SECRET);
-        command
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null());
+        command.env("BERTH_ADMIN_ACCESS_KEY_ID", ADMIN_ID).env("BERTH_ADMIN_SECRET_ACCESS_KEY", ADMIN_SECRET);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
     }
 }
 
@@ -198,11 +183,7 @@ impl Server {
     /// Standard error so far: its last lines.
     pub fn log(&self) -> String {
         let lines = self.running.log.lock().unwrap();
-        lines
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// How long each start took until the ready line.
@@ -219,6 +200,7 @@ impl Server {
     pub fn kill9(&mut self) {
         self.running.child.kill().unwrap();
         self.running.child.wait().unwrap();
+        self.running.finish_log();
     }
 
     /// Ends the process by SIGTERM and gives its exit status.
@@ -229,11 +211,8 @@ impl Server {
             status = self.running.child.try_wait().unwrap();
             status.is_some()
         });
-        assert!(
-            ended,
-            "still running {STOP_PATIENCE:?} after SIGTERM:\n{}",
-            self.log()
-        );
+        assert!(ended, "still running {STOP_PATIENCE:?} after SIGTERM:\n{}", self.log());
+        self.running.finish_log();
         status.unwrap()
     }
 
@@ -267,9 +246,12 @@ impl Server {
 struct Running {
     child: Child,
     url: String,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Log,
+    log_reader: Option<JoinHandle<()>>,
     ready_after: Duration,
 }
+
+type Log = Arc<Mutex<VecDeque<String>>>;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -282,25 +264,22 @@ impl Running {
     fn spawn(builder: &ServerBuilder, data: &Path) -> Self {
         let began = Instant::now();
         let mut command = builder.command(data);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let log = keep_lines(child.stderr.take().unwrap());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let (log, log_reader) = keep_lines(child.stderr.take().unwrap());
         let ready = first_line(child.stdout.take().unwrap());
         let line = ready.recv_timeout(START_PATIENCE).unwrap_or_default();
-        let mut running = Self {
-            child,
-            url: String::new(),
-            log,
-            ready_after: began.elapsed(),
-        };
-        let Some(url) = line.trim_end().strip_prefix("berth ready url=") else {
-            running.fail_start(&line)
-        };
+        let mut running =
+            Self { child, url: String::new(), log, log_reader: Some(log_reader), ready_after: began.elapsed() };
+        let Some(url) = line.trim_end().strip_prefix("berth ready url=") else { running.fail_start(&line) };
         url.clone_into(&mut running.url);
         running
+    }
+
+    /// After the process ended: the last words are in the log too.
+    fn finish_log(&mut self) {
+        if let Some(reader) = self.log_reader.take() {
+            reader.join().unwrap();
+        }
     }
 
     fn fail_start(&mut self, line: &str) -> ! {
@@ -315,10 +294,10 @@ impl Running {
 }
 
 /// Keeps the last lines, so that the pipe never fills up and stops the server.
-fn keep_lines(stderr: ChildStderr) -> Arc<Mutex<VecDeque<String>>> {
-    let log = Arc::new(Mutex::new(VecDeque::new()));
+fn keep_lines(stderr: ChildStderr) -> (Log, JoinHandle<()>) {
+    let log = Log::default();
     let kept = Arc::clone(&log);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut reader = BufReader::new(stderr);
         let mut line = Vec::new();
         while matches!(reader.read_until(b'\n', &mut line), Ok(read) if read > 0) {
@@ -330,7 +309,7 @@ fn keep_lines(stderr: ChildStderr) -> Arc<Mutex<VecDeque<String>>> {
             line.clear();
         }
     });
-    log
+    (log, reader)
 }
 
 /// The first line of standard output; what follows is read and dropped.

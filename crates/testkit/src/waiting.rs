@@ -21,8 +21,5 @@ pub fn within(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
 
 /// Polls until the condition holds; fails the test with `what` if it never does.
 pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
-    assert!(
-        within(PATIENCE, condition),
-        "waited {PATIENCE:?} in vain: {what}"
-    );
+    assert!(within(PATIENCE, condition), "waited {PATIENCE:?} in vain: {what}");
 }

@@ -1,0 +1,23 @@
+//! The attacks that Berth must withstand, each over a real socket against the real binary.
+//!
+//! A test bears the number of its attack; `docs/explanation/attacks.md` lists them with the guard that each one proves.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "../support/digests.rs"]
+mod digests;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod blobs;
+mod deletion;
+mod framing;
+mod graphs;
+mod http2;
+mod listings;
+mod manifests;
+mod names;
+mod quotas;
+mod ranges;
+mod running;
+mod uploads;

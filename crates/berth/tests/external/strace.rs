@@ -1,0 +1,79 @@
+//! A14: a digest that is none reaches no file system call.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use berth_testkit::{Client, Process, Random, Server, empty_index, eventually, within};
+use rustix::process::Signal;
+
+use crate::digests::{bad_digests, endless_digest};
+use crate::support::attack;
+
+/// `strace` attached to a server, writing every call that takes a path to a file.
+struct Trace {
+    strace: Child,
+    output: PathBuf,
+}
+
+impl Trace {
+    fn attach(server: &Server, output: &Path) -> Self {
+        let mut command = Command::new("strace");
+        command
+            .args(["-f", "-qq", "-e", "trace=%file", "-e", "signal=none", "-o"])
+            .arg(output)
+            .arg("-p")
+            .arg(server.pid().to_string());
+        let strace = command.stdin(Stdio::null()).spawn().expect("strace is needed (apt-get install strace)");
+        Self { strace, output: output.to_owned() }
+    }
+
+    /// The calls so far.
+    fn calls(&self) -> Vec<String> {
+        let lines = fs::read_to_string(&self.output).unwrap_or_default();
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    /// Lets go of the server.
+    fn detach(mut self) -> Vec<String> {
+        Process(self.strace.id()).signal(Signal::INT);
+        assert!(
+            within(std::time::Duration::from_secs(20), || self.strace.try_wait().unwrap().is_some()),
+            "strace does not let go"
+        );
+        self.calls()
+    }
+}
+
+fn requests(client: &Client, digest: &str) {
+    for method in ["GET", "HEAD", "DELETE"] {
+        client.request(method, &format!("/v2/traced/blobs/{digest}"), &[], &[]).expect(400);
+        client.request(method, &format!("/v2/traced/manifests/{digest}"), &[], &[]).expect_any(&[400, 404]);
+    }
+    client.get(&format!("/v2/traced/referrers/{digest}")).expect(400);
+    client.request("POST", &format!("/v2/traced/blobs/uploads/?mount={digest}&from=traced"), &[], &[]).expect(400);
+    client.request("POST", &format!("/v2/traced/blobs/uploads/?digest={digest}"), &[], &[]).expect(400);
+}
+
+#[test]
+fn a14_what_is_no_digest_reaches_no_file() {
+    attack(|server| {
+        let client = server.client();
+        client.push_manifest("traced", "latest", &empty_index("traced")).expect(201);
+        let blob = client.push_blob("traced", &Random::seeded(14).bytes(1_000_000));
+        let folder = tempfile::tempdir().unwrap();
+        let trace = Trace::attach(server, &folder.path().join("trace"));
+        // The trace sees what a good digest does, else it could prove nothing.
+        eventually("the trace to see a blob being opened", || {
+            client.blob("traced", &blob).expect(200);
+            trace.calls().iter().any(|call| call.contains("/blobs/"))
+        });
+        let before = trace.calls().len();
+        for digest in bad_digests() {
+            requests(&client, &digest);
+        }
+        client.get(&format!("/v2/traced/blobs/{}", endless_digest())).expect_any(&[400, 414, 431]);
+        let calls = trace.detach();
+        assert_eq!(calls[before..], Vec::<String>::new(), "calls with paths during requests with bad digests");
+    });
+}

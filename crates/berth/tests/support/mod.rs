@@ -1,0 +1,56 @@
+//! What every attack begins and ends with.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use berth_testkit::{ADMIN_SECRET, MIB, Server, ServerBuilder, berth_binary, within};
+
+/// What an allocator may keep after an attack that was refused, with room: a body of 4 MiB held per
+/// connection by mistake shows, the noise of thread arenas does not.
+const RSS_SLACK: u64 = 64 * MIB;
+
+pub fn builder() -> ServerBuilder {
+    Server::builder(berth_binary(env!("CARGO_BIN_EXE_berth")))
+}
+
+/// Runs an attack on a server of its own and checks that the server came through unharmed.
+pub fn attack(run: impl FnOnce(&mut Server)) {
+    attack_on(builder(), run);
+}
+
+/// Like [`attack`], on a server with settings of its own.
+pub fn attack_on(builder: ServerBuilder, run: impl FnOnce(&mut Server)) {
+    let mut server = builder.start();
+    server.client().get("/v2/").expect(200);
+    let before = server.process().rss_bytes();
+    run(&mut server);
+    assert_unharmed(server, before);
+}
+
+/// Alive, no panic, memory given back, no secret told, and able to stop in good order.
+fn assert_unharmed(mut server: Server, rss_before: u64) {
+    assert!(server.is_running(), "the server died:\n{}", server.log());
+    server.anonymous().get("/healthz").expect(200);
+    server.client().get("/v2/").expect(200);
+    let process = server.process();
+    let settled = within(Duration::from_secs(20), || process.rss_bytes() < rss_before + RSS_SLACK);
+    assert!(settled, "{} MiB resident before, {} after", rss_before / MIB, process.rss_bytes() / MIB);
+    let status = server.stop();
+    let log = server.log();
+    assert!(status.success(), "exit {status:?} after SIGTERM:\n{log}");
+    assert!(!log.contains("panicked"), "a panic:\n{log}");
+    assert_no_secret(&log);
+}
+
+/// The administrator's secret is nowhere in the text, neither plain nor as Basic authentication carries it.
+pub fn assert_no_secret(log: &str) {
+    let tail_in_base64 = "OlRlc3RraXRTZWNyZXQvTmV2ZXJJbkFueUxvZysw";
+    for secret in [ADMIN_SECRET, &ADMIN_SECRET[8..24], tail_in_base64, &tail_in_base64[4..24]] {
+        assert!(!log.contains(secret), "a secret in the log:\n{log}");
+    }
+}
+
+/// Percent-encodes every byte, so that a value survives any query.
+pub fn encoded(value: &str) -> String {
+    value.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
+}
