@@ -16,7 +16,7 @@ const IDLE_LIMIT: u64 = 64 * MIB;
 const SLACK: u64 = 16 * MIB;
 
 fn builder() -> ServerBuilder {
-    Server::builder(berth_binary(env!("CARGO_BIN_EXE_berth")))
+    Server::builder(berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth")))
 }
 
 fn mib(bytes: u64) -> String {

@@ -25,9 +25,10 @@ const STOP_PATIENCE: Duration = Duration::from_mins(1);
 /// Lines of standard error kept.
 const LOG_LINES: usize = 20_000;
 
-/// The binary to test: `BERTH_BIN` where set, else the one that cargo built for the test (`env!("CARGO_BIN_EXE_berth")`).
-pub fn berth_binary(built: &str) -> PathBuf {
-    std::env::var_os("BERTH_BIN").map_or_else(|| built.into(), PathBuf::from)
+/// The binary to test: the one that an environment variable names where it is set, else the one that cargo built for the
+/// test (`env!("CARGO_BIN_EXE_berth")`).
+pub fn berth_binary(variable: &str, built: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| built.into(), PathBuf::from)
 }
 
 /// What a command that ended left.

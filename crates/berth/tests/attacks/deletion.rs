@@ -8,7 +8,7 @@ use crate::uploads::at_once;
 #[test]
 fn a44_a_tag_that_is_set_and_deleted_at_once_ends_as_one_of_the_two() {
     attack(|server| {
-        let (pusher, remover, watcher) = (server.client(), server.client(), server.client());
+        let (pushing, deleting, watcher) = (server.client(), server.client(), server.client());
         let manifests = [empty_index("even"), empty_index("odd")];
         for manifest in &manifests {
             watcher.push_manifest("race", &manifest.digest, manifest).expect(201);
@@ -17,9 +17,9 @@ fn a44_a_tag_that_is_set_and_deleted_at_once_ends_as_one_of_the_two() {
         for round in 0..1_000 {
             let manifest = &manifests[round % 2];
             let statuses = std::thread::scope(|scope| {
-                let (pushes, removes) = (pusher.clone(), remover.clone());
-                let set = scope.spawn(move || pushes.push_manifest("race", "tag", manifest).status);
-                let removed = scope.spawn(move || removes.delete("/v2/race/manifests/tag").status);
+                let (one, other) = (pushing.clone(), deleting.clone());
+                let set = scope.spawn(move || one.push_manifest("race", "tag", manifest).status);
+                let removed = scope.spawn(move || other.delete("/v2/race/manifests/tag").status);
                 (set.join().unwrap(), removed.join().unwrap())
             });
             assert!(matches!(statuses, (201, 202 | 404)), "{statuses:?}");

@@ -109,6 +109,22 @@ fn push_referrer(client: &Client, subject: &Manifest, number: usize) -> String {
     manifest.digest
 }
 
+/// Follows every page and gives the digests listed; each page is small and none comes twice.
+fn walk_pages(client: &Client, subject: &Manifest) -> (HashSet<String>, usize) {
+    let (mut seen, mut pages) = (HashSet::new(), 0);
+    let mut target = Some(format!("/v2/popular/referrers/{}", subject.digest));
+    while let Some(page) = target {
+        let reply = client.get(&page).expect(200);
+        assert!(reply.body.len() <= LARGEST_PAGE, "a page of {} bytes", reply.body.len());
+        for manifest in reply.json()["manifests"].as_array().unwrap() {
+            assert!(seen.insert(manifest["digest"].as_str().unwrap().to_owned()), "listed twice: {manifest:.200}");
+        }
+        pages += 1;
+        target = next_page(&reply);
+    }
+    (seen, pages)
+}
+
 #[test]
 fn a22_very_many_referrers_come_in_pages_and_never_at_once() {
     attack(|server| {
@@ -118,20 +134,34 @@ fn a22_very_many_referrers_come_in_pages_and_never_at_once() {
         let pushed = push_referrers(server, &subject, referrer_count());
         server.process().reset_peak();
         let before = server.process().rss_bytes();
-        let (mut seen, mut pages) = (HashSet::new(), 0);
-        let mut target = Some(format!("/v2/popular/referrers/{}", subject.digest));
-        while let Some(page) = target {
-            let reply = client.get(&page).expect(200);
-            assert!(reply.body.len() <= LARGEST_PAGE, "a page of {} bytes", reply.body.len());
-            for manifest in reply.json()["manifests"].as_array().unwrap() {
-                assert!(seen.insert(manifest["digest"].as_str().unwrap().to_owned()), "listed twice: {manifest}");
-            }
-            pages += 1;
-            target = next_page(&reply);
-        }
+        let (seen, pages) = walk_pages(&client, &subject);
         assert!(seen == pushed, "{} listed of {}", seen.len(), pushed.len());
         assert!(pages * LARGEST_PAGE >= referrer_count() * 3_000, "{pages} pages");
         let grown = server.process().peak_rss_bytes().saturating_sub(before);
         assert!(grown < 48 * MIB, "{grown} bytes more at the peak");
+    });
+}
+
+#[test]
+fn a22_referrers_with_huge_annotations_come_in_pages_too() {
+    attack(|server| {
+        let client = server.client();
+        let subject = empty_index("popular");
+        let lengths = [LARGEST_PAGE, LARGEST_PAGE - 1, LARGEST_PAGE - 200, LARGEST_PAGE / 2, 3_000_000, 1_500_000];
+        let mut pushed = HashSet::new();
+        for number in 0..40 {
+            let annotate =
+                |note: &str| referrer(&subject.descriptor(), "a/b", &json!({"n": number.to_string(), "note": note}));
+            let padding = lengths[number % lengths.len()] - annotate("").bytes.len();
+            let manifest = annotate(&"n".repeat(padding));
+            client.push_manifest("popular", &manifest.digest, &manifest).expect(201);
+            pushed.insert(manifest.digest);
+        }
+        server.process().reset_peak();
+        let before = server.process().rss_bytes();
+        let (seen, _) = walk_pages(&client, &subject);
+        assert!(seen == pushed, "{} listed of {}", seen.len(), pushed.len());
+        let grown = server.process().peak_rss_bytes().saturating_sub(before);
+        assert!(grown < 64 * MIB, "{grown} bytes more at the peak");
     });
 }

@@ -150,3 +150,20 @@ fn a35_abandoned_sessions_are_reaped_when_their_time_is_over() {
         assert!(within(patience, again), "no new session after the old ones' time");
     });
 }
+
+/// A soft limit of 1,024 files is what most systems give a service that asks for nothing.
+#[test]
+fn a35_sessions_do_not_use_up_the_servers_files() {
+    let shell = ["sh", "-c", "ulimit -Sn 1024 && exec \"$0\" \"$@\""];
+    attack_on(builder().under(shell), |server| {
+        let client = server.client();
+        let blob = client.push_blob("files", b"small");
+        for _ in 0..3_000 {
+            let session = client.request("POST", "/v2/files/blobs/uploads/", &[], &[]).expect(202);
+            let reply = client.patch_upload(&berth_testkit::target_of(&session), 0, b"some bytes");
+            reply.expect(202);
+        }
+        assert_eq!(server.client().blob("files", &blob).expect(200).body, b"small");
+        client.push_blob("files", b"one more");
+    });
+}

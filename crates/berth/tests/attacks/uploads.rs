@@ -29,6 +29,9 @@ fn a29_a_chunk_at_the_wrong_place_changes_nothing() {
             "18446744073709551615-18446744073709551714",
             "9223372036854775807-9223372036854775906",
             "340282366920938463463374607431768211456-1",
+            "199-100",
+            "100-150",
+            "100-18446744073709551615",
         ];
         for range in wrong_places {
             let reply = client.request("PATCH", &session, &[("Content-Range", range)], &bytes[100..]);
@@ -36,19 +39,7 @@ fn a29_a_chunk_at_the_wrong_place_changes_nothing() {
             assert_eq!(reply.header("range"), Some("0-99"), "{range}");
             assert_eq!(client.upload_offset(&session), 100, "{range}");
         }
-        for range in [
-            "199-100",
-            "100-150",
-            "100-18446744073709551615",
-            "-100",
-            "abc",
-            "100",
-            "100-",
-            "",
-            "100-199-",
-            "0x64-0xc7",
-            "100-199/200000000000000000000",
-        ] {
+        for range in ["-100", "abc", "100", "100-", "", "100-199-", "0x64-0xc7"] {
             let reply = client.request("PATCH", &session, &[("Content-Range", range)], &bytes[100..]);
             assert!(matches!(reply.status, 400 | 416), "{range}: {} {}", reply.status, reply.text());
             assert_eq!(client.upload_offset(&session), 100, "{range}");
@@ -158,18 +149,18 @@ fn a31_of_two_chunks_at_once_one_wins() {
 }
 
 #[test]
-fn a32_of_two_last_puts_at_once_one_commits() {
+fn a32_of_several_last_puts_at_once_one_commits() {
     attack(|server| {
         let client = server.client();
-        for round in 0..20 {
-            let bytes = Random::seeded(100 + round).bytes(300_000);
+        for round in 0..60 {
+            let bytes = Random::seeded(100 + round).bytes(100_000);
             let session = client.start_upload("race");
             let body: &[u8] = if round % 2 == 0 { &bytes } else { &[] };
             if body.is_empty() {
                 client.patch_upload(&session, 0, &bytes).expect(202);
             }
             let files = tree_files(&server.blobs()).len();
-            let replies = at_once(2, |_| server.client().finish_upload(&session, &sha256(&bytes), body));
+            let replies = at_once(6, |_| server.client().finish_upload(&session, &sha256(&bytes), body));
             let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
             assert!(
                 statuses.contains(&201) && statuses.iter().all(|status| matches!(status, 201 | 404)),

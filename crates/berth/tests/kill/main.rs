@@ -27,7 +27,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
     println!("BERTH_TEST_SEED={seed} BERTH_TEST_KILLS={}", kills());
     let mut random = Random::seeded(seed);
     let mut pushers: Vec<Pusher> = (0..PUSHERS).map(|number| Pusher::new(number, seed)).collect();
-    let mut server = Server::builder(berth_binary(env!("CARGO_BIN_EXE_berth"))).start();
+    let mut server = Server::builder(berth_binary("BERTH_TEST_BIN", env!("CARGO_BIN_EXE_berth"))).start();
     for _ in 0..kills() {
         work_until_killed(&mut server, &mut pushers, Duration::from_micros(random.word() % 400_000));
         server.restart();

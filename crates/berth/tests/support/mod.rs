@@ -9,8 +9,9 @@ use berth_testkit::{ADMIN_SECRET, MIB, Server, ServerBuilder, berth_binary, with
 /// connection by mistake shows, the noise of thread arenas does not.
 const RSS_SLACK: u64 = 64 * MIB;
 
+/// `BERTH_TEST_BIN` names another binary than the one just built: one whose guards were switched off, say.
 pub fn builder() -> ServerBuilder {
-    Server::builder(berth_binary(env!("CARGO_BIN_EXE_berth")))
+    Server::builder(berth_binary("BERTH_TEST_BIN", env!("CARGO_BIN_EXE_berth")))
 }
 
 /// Runs an attack on a server of its own and checks that the server came through unharmed.
