@@ -1,0 +1,10 @@
+//! The SQL engines behind the [`berth_store::Engine`] seam, and the migrations of their schema.
+//!
+//! [`SqliteEngine`] keeps everything in one file. It knows connections, transactions and versions of the schema; what is
+//! asked of the tables is written in `berth-store`. Begin at [`sqlite`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod migrations;
+pub mod sqlite;
+
+pub use sqlite::SqliteEngine;
