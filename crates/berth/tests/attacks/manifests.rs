@@ -7,6 +7,7 @@ use berth_testkit::{Client, Image, MIB, Manifest, empty_index, index, media, pad
 use serde_json::{Value, json};
 
 use crate::support::attack;
+use crate::uploads::at_once;
 
 const LIMIT: usize = 4 * 1024 * 1024;
 
@@ -69,6 +70,26 @@ fn a07_deeply_nested_json_is_refused_and_the_stack_stays_whole() {
         let nested_annotations =
             start.replace("\"x\":", "\"annotations\":") + &"[".repeat(10_000) + &"]".repeat(10_000) + "}";
         refused(&client, nested_annotations.as_bytes(), "in a field that is read");
+    });
+}
+
+/// Small things in great number: what a reader makes of each may be a hundred times larger than its text.
+#[test]
+fn a07_wide_json_costs_little_memory() {
+    attack(|server| {
+        let start = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[],"x":["#, media::INDEX);
+        let bodies = [r#"{"":0},"#, "0,", "[],", r#""","#].map(|unit| {
+            let count = (LIMIT - start.len() - 10) / unit.len();
+            format!("{start}{}0]}}", unit.repeat(count))
+        });
+        server.process().reset_peak();
+        let before = server.process().rss_bytes();
+        at_once(8, |number| {
+            let body = bodies[number % bodies.len()].as_bytes();
+            server.client().push_manifest_as("wide", "latest", media::INDEX, body).expect_any(&[201, 400]);
+        });
+        let grown = server.process().peak_rss_bytes().saturating_sub(before);
+        assert!(grown < 256 * MIB, "{grown} bytes more at the peak");
     });
 }
 
