@@ -6,6 +6,7 @@ mod links;
 mod lint_exceptions;
 mod manifests;
 mod pages;
+mod reference;
 mod words;
 
 use std::fmt;
@@ -39,6 +40,11 @@ pub const CHECKS: &[Check] = &[
         name: "pages",
         about: "every page of docs/ is found from the README, decisions are numbered",
         run: pages::check,
+    },
+    Check {
+        name: "reference",
+        about: "the reference pages list the metrics, error codes and tables that there are",
+        run: reference::check,
     },
     Check { name: "words", about: "no unfinished marks, machine paths or package hosts", run: words::check },
     Check { name: "exceptions", about: "every lint that is switched off says why", run: lint_exceptions::check },

@@ -1,14 +1,24 @@
 //! A lint that is switched off says why: by `reason = "..."`, or in a comment on the line above.
 //!
-//! What every test may do needs no reason: `#![cfg_attr(test, allow(...))]` at the root of a crate, and the lints against
-//! panics in a crate's `tests` folder.
+//! What every test may do needs no reason: `#![cfg_attr(test, allow(...))]` at the root of a crate, and in `tests` folders
+//! and the test kit the lints that guard a server (panics, printing, the ambient clock).
 
 use super::Finding;
 use crate::house::House;
 
 const MESSAGE: &str = "switches a lint off without a reason; add `reason = \"...\"` or a comment above";
 
-const PANICS: &[&str] = &["clippy::unwrap_used", "clippy::expect_used", "clippy::panic", "clippy::missing_panics_doc"];
+const FREE_IN_TESTS: &[&str] = &[
+    "clippy::unwrap_used",
+    "clippy::expect_used",
+    "clippy::panic",
+    "clippy::missing_panics_doc",
+    "clippy::print_stdout",
+    "clippy::print_stderr",
+    "clippy::disallowed_methods",
+    "clippy::disallowed_types",
+    "missing_docs",
+];
 
 pub fn check(house: &House) -> Vec<Finding> {
     house.ending(&[".rs"]).flat_map(|(path, text)| of_file(path, text)).collect()
@@ -19,7 +29,7 @@ fn of_file(path: &str, text: &str) -> Vec<Finding> {
     let unexplained = |index: &usize| {
         let attribute = attribute(&lines[*index..]);
         let explained = attribute.contains("reason = \"") || (*index > 0 && is_comment(lines[*index - 1]));
-        switches_off(lines[*index]) && !explained && !(is_test(path) && only_panics(&attribute))
+        switches_off(lines[*index]) && !explained && !(is_test(path) && is_free_in_tests(&attribute))
     };
     (0..lines.len()).filter(unexplained).map(|index| Finding::at(path, index + 1, MESSAGE)).collect()
 }
@@ -35,14 +45,14 @@ fn attribute(lines: &[&str]) -> String {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/")
+    path.contains("/tests/") || path.starts_with("crates/testkit/")
 }
 
-/// Whether an attribute names nothing but lints against panics.
-fn only_panics(attribute: &str) -> bool {
+/// Whether an attribute names nothing but lints that every test may break.
+fn is_free_in_tests(attribute: &str) -> bool {
     let inside = attribute.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches([')', ']']));
     let names = inside.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.into_iter().all(|name| PANICS.contains(&name))
+    names.into_iter().all(|name| FREE_IN_TESTS.contains(&name))
 }
 
 /// Documentation describes the item, not the exception.
