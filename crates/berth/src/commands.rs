@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use berth_domain::Domain;
+use berth_domain::verify::Verified;
+use berth_oci::name::RepositoryName;
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::config::effective::Given;
+use crate::config::flags::{OperatorFlags, ServeFlags};
+use crate::config::{Effective, Settings, load, print, reference};
+use crate::failure::Failure;
+use crate::{logging, opened, output, serve};
+
+const PAGE: u64 = 500;
+
+/// A self-hosted container registry, in one binary.
+#[derive(Parser)]
+#[command(name = "berth", version, about, propagate_version = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+    /// The configuration file; else `BERTH_CONFIG`, ./berth.toml or /etc/berth/berth.toml.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Prints results and errors as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the registry.
+    Serve {
+        #[command(flatten)]
+        flags: ServeFlags,
+    },
+    /// Prints the configuration in force, and where each value came from.
+    Config {
+        #[command(flatten)]
+        flags: ServeFlags,
+        /// Prints the reference of all settings instead, as Markdown.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// What only an administrator may do.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Sizes of repositories, or of the images of one.
+    Stats {
+        #[command(flatten)]
+        flags: OperatorFlags,
+        /// The repository.
+        repository: Option<String>,
+    },
+    /// Hashes every blob again and looks for what is missing. Exit code 1 where something is wrong.
+    Verify {
+        #[command(flatten)]
+        flags: OperatorFlags,
+    },
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Makes a new access key for the administrator; the old one stops working within seconds.
+    ResetKey {
+        #[command(flatten)]
+        flags: OperatorFlags,
+    },
+}
+
+/// Runs what the command line says.
+pub fn run() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let as_json = line.json;
+    match execute(line) {
+        Ok(code) => code,
+        Err(failure) => {
+            report(&failure, as_json);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn report(failure: &Failure, as_json: bool) {
+    if as_json {
+        output::notice(&json!({ "error": failure.to_string() }).to_string());
+    } else {
+        output::notice(&format!("berth: {failure}"));
+    }
+}
+
+fn execute(line: Line) -> Result<ExitCode, Failure> {
+    let configured = |flags: Vec<Given>| configure(line.config.as_deref(), flags);
+    let done = Ok(ExitCode::SUCCESS);
+    match line.command {
+        Command::Serve { flags } => {
+            let effective = configured(flags.0)?;
+            block_on(serve::run(&effective.settings)).and(done)
+        }
+        Command::Config { reference: true, .. } => {
+            output::result(reference::page().trim_end());
+            done
+        }
+        Command::Config { flags, .. } => {
+            let effective = load(line.config.as_deref(), environment(), flags.0)?;
+            let text = if line.json { print::json(&effective).to_string() } else { print::toml(&effective) };
+            output::result(text.trim_end());
+            done
+        }
+        Command::Admin(Admin::ResetKey { flags }) => {
+            let effective = configured(flags.0)?;
+            block_on(reset_key(&effective.settings, line.json)).and(done)
+        }
+        Command::Stats { flags, repository } => {
+            let effective = configured(flags.0)?;
+            block_on(stats(&effective.settings, repository.as_deref(), line.json)).and(done)
+        }
+        Command::Verify { flags } => {
+            let effective = configured(flags.0)?;
+            block_on(verify(&effective.settings, line.json))
+        }
+    }
+}
+
+fn environment() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os()
+}
+
+fn configure(file: Option<&std::path::Path>, flags: Vec<Given>) -> Result<Effective, Failure> {
+    let effective = load(file, environment(), flags)?;
+    logging::start(&effective.settings.log);
+    Ok(effective)
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::doing("the runtime cannot start", error))?;
+    runtime.block_on(future)
+}
+
+async fn reset_key(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+    let domain = opened::existing(settings).await?;
+    let key = domain.reset_administrator_key().await?;
+    let (id, secret) = (key.id.as_str(), key.secret.reveal());
+    output::result(&if as_json {
+        json!({ "access_key_id": id, "secret_access_key": secret }).to_string()
+    } else {
+        format!("access key id      {id}\nsecret access key  {secret}")
+    });
+    Ok(())
+}
+
+async fn stats(settings: &Settings, repository: Option<&str>, as_json: bool) -> Result<(), Failure> {
+    let domain = opened::existing(settings).await?;
+    let (heading, rows) = match repository {
+        None => ("REPOSITORY", repository_rows(&domain).await?),
+        Some(name) => {
+            let name = RepositoryName::parse(name).map_err(|error| Failure::Usage(error.to_string()))?;
+            ("IMAGE", image_rows(&domain, &name).await?)
+        }
+    };
+    output::result(&if as_json { Value::from(rows).to_string() } else { table(heading, &rows) });
+    Ok(())
+}
+
+async fn repository_rows(domain: &Domain) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = domain.repository_sizes(&domain.administrator(), &after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        last.repository.as_str().clone_into(&mut after);
+        rows.extend(page.iter().map(|row| {
+            let (name, sizes) = (row.repository.as_str(), row.sizes);
+            json!({ "name": name, "images": row.images, "total": sizes.total, "unique": sizes.unique, "shared": sizes.shared })
+        }));
+    }
+}
+
+async fn image_rows(domain: &Domain, name: &RepositoryName) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = domain.image_sizes(&domain.administrator(), name, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        after = last.id;
+        rows.extend(page.iter().map(|row| {
+            let (digest, sizes) = (row.digest.to_string(), row.sizes);
+            json!({ "name": digest, "tags": row.tags, "total": sizes.total, "unique": sizes.unique, "shared": sizes.shared })
+        }));
+    }
+}
+
+fn table(heading: &str, rows: &[Value]) -> String {
+    let width = rows.iter().filter_map(|row| row["name"].as_str()).map(str::len).max().unwrap_or(0).max(heading.len());
+    let line = |name: &str, total: &str, unique: &str, shared: &str, rest: &str| {
+        format!("{name:<width$}  {total:>14}  {unique:>14}  {shared:>14}  {rest}").trim_end().to_owned()
+    };
+    let mut lines = vec![line(heading, "TOTAL", "UNIQUE", "SHARED", if heading == "IMAGE" { "TAGS" } else { "IMAGES" })];
+    lines.extend(rows.iter().map(|row| {
+        let tags = row["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+        let rest = if row["images"].is_null() { tags } else { row["images"].to_string() };
+        let name = row["name"].as_str().unwrap_or_default();
+        line(name, &row["total"].to_string(), &row["unique"].to_string(), &row["shared"].to_string(), &rest)
+    }));
+    lines.join("\n")
+}
+
+async fn verify(settings: &Settings, as_json: bool) -> Result<ExitCode, Failure> {
+    let domain = opened::existing(settings).await?;
+    let (_, bytes) = domain.blob_totals().await?;
+    let bar = indicatif::ProgressBar::new(bytes);
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        bar.set_style(style);
+    }
+    let verified = domain.verify(&mut Progress(bar.clone())).await?;
+    bar.finish_and_clear();
+    output::result(&if as_json { json!(verified).to_string() } else { told(&verified) });
+    Ok(if verified.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A bar that moves as bytes are hashed.
+struct Progress(indicatif::ProgressBar);
+
+#[async_trait::async_trait]
+impl berth_domain::verify::Pace for Progress {
+    async fn hashed(&mut self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
+fn told(verified: &Verified) -> String {
+    let mut lines: Vec<String> = verified.findings.iter().map(|finding| json!(finding).to_string()).collect();
+    lines.push(format!(
+        "{} blobs with {} bytes hashed, {} findings, {} keys without an owner",
+        verified.blobs,
+        verified.bytes,
+        verified.findings.len(),
+        verified.unowned_keys
+    ));
+    lines.join("\n")
+}

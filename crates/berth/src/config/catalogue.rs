@@ -1,0 +1,164 @@
+//! Every setting there is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use berth_aws::{AccountId, Region};
+
+use super::effective::Values;
+use super::kinds::{Endpoint, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size};
+use super::problem::Problem;
+use super::setting::Setting;
+
+/// Makes a struct per section, [`Settings`] of them all, and the tables [`SECTIONS`] and [`SETTINGS`].
+macro_rules! settings {
+    ($(
+        #[doc = $about:literal]
+        $section:ident: $group:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $name:ident: $kind:ty = $default:literal $(, $extra:ident($argument:literal))*;
+            )+
+        }
+    )+) => {
+        $(
+            #[doc = $about]
+            #[derive(Debug, Clone)]
+            pub struct $group {
+                $( $(#[doc = $doc])+ pub $name: $kind, )+
+            }
+
+            impl $group {
+                fn read(values: &Values) -> Result<Self, Problem> {
+                    Ok(Self { $( $name: values.read(concat!(stringify!($section), ".", stringify!($name)))?, )+ })
+                }
+            }
+        )+
+
+        /// The effective configuration.
+        #[derive(Debug, Clone)]
+        pub struct Settings {
+            $( #[doc = $about] pub $section: $group, )+
+        }
+
+        impl Settings {
+            /// Reads each value as the type that its setting declares.
+            pub fn read(values: &Values) -> Result<Self, Problem> {
+                Ok(Self { $( $section: $group::read(values)?, )+ })
+            }
+        }
+
+        /// Each section's name and what it is about, in the order in which they are printed.
+        pub const SECTIONS: &[(&str, &str)] = &[ $( (stringify!($section), $about), )+ ];
+
+        /// Each setting, in the order in which they are printed.
+        pub const SETTINGS: &[Setting] = &[ $( $(
+            Setting::new::<$kind>(
+                stringify!($section),
+                stringify!($name),
+                concat!(stringify!($section), ".", stringify!($name)),
+                &[$($doc),+],
+                $default,
+            )$(.$extra($argument))*,
+        )+ )+ ];
+    };
+}
+
+settings! {
+    /// Where and how the registry listens.
+    server: Server {
+        /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path`. Port 0 takes a free one.
+        listen: Vec<ListenAddress> = "127.0.0.1:5000", serve_flag("listen");
+        /// The address that clients reach the registry at, `https://registry.example.org`. Empty: upload locations are
+        /// relative, which suits most clients.
+        public_url: Option<PublicUrl> = "", serve_flag("public-url");
+        /// Networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Nobody else's are.
+        trusted_proxies: Vec<Network> = "";
+        /// File with the certificate chain, PEM. Read again when it changes.
+        tls_cert: Option<PathBuf> = "", serve_flag("tls-cert");
+        /// File with the certificate's private key, PEM. Read again when it changes.
+        tls_key: Option<PathBuf> = "", serve_flag("tls-key");
+        /// How long a client may take to send a request's header.
+        header_timeout: Duration = "10s", at_least("1s");
+        /// How long a body may stand still, in either direction.
+        body_timeout: Duration = "30s", at_least("1s");
+        /// How long a connection may stay open without a request.
+        idle_timeout: Duration = "1m15s", at_least("1s");
+        /// Bytes per second that a body must reach, averaged over 30 seconds, in either direction. 0: no such limit.
+        minimum_rate: Size = "1KiB";
+        /// Connections open at the same time; more wait to be accepted.
+        max_connections: u32 = "10000", at_least("1");
+        /// The largest header of a request, its first line included.
+        max_header_bytes: Size = "64KiB", at_least("8KiB");
+        /// How long requests may go on after SIGTERM.
+        shutdown_timeout: Duration = "30s";
+    }
+    /// Figures for Prometheus.
+    metrics: Metrics {
+        /// Address of a listener that serves `/metrics` and nothing else, without login: a loopback one is recommended.
+        /// Empty: `/metrics` is served by the main listener, behind the administrator's login.
+        listen: Option<ListenAddress> = "";
+    }
+    /// Where content is kept.
+    storage: Storage {
+        /// Folder of the database, the blobs and the server key. It is made where it is missing.
+        data_dir: PathBuf = "./berth-data", flag_everywhere("data-dir");
+        /// Pushes are refused when the disk has less room than this.
+        free_space_minimum: Size = "512MiB";
+        /// Refuses every push and deletion; pulls go on.
+        read_only: bool = "false", serve_flag("read-only");
+    }
+    /// How much may be stored.
+    limits: Limits {
+        /// The largest layer.
+        layer_bytes: Size = "52000MiB";
+        /// The most that one repository may hold. 0: no limit.
+        repository_bytes: Size = "0";
+        /// The most that an account may hold. 0: no limit.
+        account_bytes: Size = "0";
+        /// Uploads that an account may have open at the same time.
+        open_uploads: u64 = "5000", at_least("1");
+    }
+    /// What the registry is and allows.
+    registry: Registry {
+        /// The account that content belongs to: 12 digits, as AWS has them.
+        account: AccountId = "000000000000";
+        /// The region that content belongs to.
+        region: Region = "us-east-1";
+        /// Whether a push makes the repository that it names.
+        create_on_push: bool = "true";
+        /// Whether an index may name images that the repository does not hold.
+        allow_sparse_indexes: bool = "false";
+    }
+    /// Who may do what.
+    auth: Auth {
+        /// Repositories that anybody may pull from without login. `*` stands for any characters, `/` included.
+        anonymous_pull: Vec<Pattern> = "", serve_flag("anonymous-pull");
+    }
+    /// Unfinished uploads.
+    uploads: Uploads {
+        /// How long an upload may lie untouched before it is removed.
+        ttl: Duration = "24h", at_least("1m");
+    }
+    /// The background check of stored blobs.
+    scrub: Scrub {
+        /// Whether stored blobs are hashed again in the background.
+        enabled: bool = "true";
+        /// Bytes per second that it reads at most.
+        rate: Size = "16MiB", at_least("64KiB");
+        /// Each blob is hashed again once in so long, as far as the rate allows.
+        interval: Duration = "24h", at_least("1m");
+    }
+    /// What is logged, on standard error.
+    log: Log {
+        /// `error`, `warn`, `info`, `debug`, `trace` or `off`; single parts may differ: `info,berth_http=debug`.
+        level: LogFilter = "info", flag_everywhere("log-level");
+        /// `text` for people, `json` for machines: one object per line.
+        format: LogFormat = "text", flag_everywhere("log-format");
+    }
+    /// Traces for OpenTelemetry.
+    telemetry: Telemetry {
+        /// Collector that takes OTLP over HTTP in protobuf, `http://127.0.0.1:4318`. Empty: no traces are sent.
+        otlp_endpoint: Option<Endpoint> = "";
+    }
+}

@@ -1,0 +1,20 @@
+//! What values must be together.
+
+use super::effective::Values;
+use super::problem::Problem;
+use super::Settings;
+
+/// What does not go together.
+pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
+    tls_needs_both(settings, values).into_iter().collect()
+}
+
+fn tls_needs_both(settings: &Settings, values: &Values) -> Option<Problem> {
+    let (given, missing) = match (&settings.server.tls_cert, &settings.server.tls_key) {
+        (Some(_), None) => ("server.tls_cert", "server.tls_key"),
+        (None, Some(_)) => ("server.tls_key", "server.tls_cert"),
+        _ => return None,
+    };
+    let message = format!("is set but {missing} is not; TLS needs both");
+    Some(Problem::unfit(values.origin(given), given, message))
+}

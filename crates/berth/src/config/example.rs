@@ -1,0 +1,28 @@
+//! The example file `deploy/berth.toml`: every setting, commented out, with its default.
+
+use super::kinds::parsed_default;
+use super::print::assignment;
+use super::setting::Setting;
+use super::{SECTIONS, SETTINGS};
+
+const HEAD: &str = "\
+# Configuration of berth. Every setting is here with its default; remove the `#` before those that you change.
+# Read with `berth serve --config FILE`, or from ./berth.toml or /etc/berth/berth.toml. `berth config` shows what counts.
+# Made by `berth config --example`.
+";
+
+/// The whole file.
+pub fn file() -> String {
+    let sections = SECTIONS.iter().map(|(name, about)| section(name, about));
+    std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n")
+}
+
+fn section(name: &str, about: &str) -> String {
+    let settings: String = SETTINGS.iter().filter(|setting| setting.section == name).map(entry).collect();
+    format!("#{about}\n[{name}]\n{settings}")
+}
+
+fn entry(setting: &Setting) -> String {
+    let doc: String = setting.doc.iter().map(|line| format!("# {}\n", line.trim())).collect();
+    format!("{doc}#{}\n", assignment(setting.name, &parsed_default(setting)))
+}

@@ -1,0 +1,31 @@
+//! The types that settings have, one file each. Every `parse` is total: any text gives a value or `None`.
+
+mod duration;
+mod listen;
+mod log;
+mod network;
+mod pattern;
+mod plain;
+mod several;
+mod size;
+mod url;
+
+use serde_json::Value;
+
+use super::setting::Setting;
+
+pub use listen::ListenAddress;
+pub use log::{LogFilter, LogFormat};
+pub use network::Network;
+pub use pattern::Pattern;
+pub use size::Size;
+pub use url::{Endpoint, PublicUrl};
+
+/// A setting's default as it is printed. A test holds the catalogue to defaults that parse.
+pub(super) fn parsed_default(setting: &Setting) -> Value {
+    let text = Value::from(setting.default);
+    setting.canonical(&text).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests;

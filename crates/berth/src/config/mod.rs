@@ -1,0 +1,34 @@
+//! Configuration: one catalogue of settings, from which everything else follows.
+//!
+//! [`catalogue`] declares each setting once: name, type, default, what it does, flag. The typed [`Settings`], the TOML
+//! file, the environment, the flags, `berth config`, the reference page and the example file all read that table.
+//! A later source overrides an earlier one: default, TOML file, environment (`BERTH_SECTION__KEY`), flag. Every value
+//! given is checked, overridden or not, and all problems are told at once.
+//!
+//! [`file::parse`] and [`Effective::resolve`] are functions of values; only [`load`] touches files.
+
+pub mod catalogue;
+mod checks;
+pub mod effective;
+pub mod environment;
+pub mod example;
+pub mod file;
+pub mod flags;
+pub mod kinds;
+pub mod load;
+pub mod origin;
+pub mod print;
+pub mod problem;
+pub mod reference;
+pub mod setting;
+mod suggest;
+
+pub use catalogue::{SECTIONS, SETTINGS, Settings};
+pub use effective::Effective;
+pub use load::load;
+pub use origin::Origin;
+pub use problem::Problem;
+pub use setting::{Kind, Setting};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::origin::Origin;
+use super::setting::Setting;
+
+/// Values longer than this are cut in messages, in characters.
+const SHOWN: usize = 80;
+
+/// Something wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where it stands.
+    #[serde(serialize_with = "as_text")]
+    pub origin: Origin,
+    /// The setting concerned, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<&'static str>,
+    /// What was given, where that was a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+    /// What is wrong with it, and what is expected.
+    pub message: String,
+}
+
+fn as_text<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(origin)
+}
+
+impl Problem {
+    /// A problem of no setting in particular.
+    pub fn new(origin: Origin, message: impl Into<String>) -> Self {
+        Self { origin, setting: None, given: None, message: message.into() }
+    }
+
+    /// A value that its setting does not accept.
+    pub fn refused(origin: Origin, setting: &Setting, given: &str) -> Self {
+        let message = format!("expected {}", setting.expected());
+        Self { origin, setting: Some(setting.key), given: Some(cut(given)), message }
+    }
+
+    /// A value that does not go with the others.
+    pub fn unfit(origin: Origin, key: &'static str, message: impl Into<String>) -> Self {
+        Self { origin, setting: Some(key), given: None, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if let Some(setting) = self.setting {
+            write!(f, "{setting}: ")?;
+        }
+        if let Some(given) = &self.given {
+            write!(f, "got {given}, ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+fn cut(text: &str) -> String {
+    printable(text, SHOWN)
+}
+
+/// `text` with at most `longest` characters and no control characters, which a file could use to write on a terminal.
+pub(super) fn printable(text: &str, longest: usize) -> String {
+    let mut short: String = text.chars().take(longest).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(longest).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,16 @@
+//! The `berth` binary: configuration, wiring and the command line.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod commands;
+mod config;
+mod failure;
+mod logging;
+mod opened;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run()
+}

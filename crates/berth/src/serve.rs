@@ -1,0 +1,180 @@
+//! `berth serve`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_aws::{AccessKeyId, SecretAccessKey};
+use berth_domain::Domain;
+use berth_domain::administrator::AccessKey;
+use berth_http::front::{Front, MetricsOnly, RenderMetrics};
+use berth_http::server::{ListenAddress, Server, ServerSettings, TlsFiles};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use rustix::fs::{FlockOperation, flock};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::{opened, output};
+
+const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
+const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
+/// Bounds of the latency histogram, in seconds.
+const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// Serves until a signal says stop.
+pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    raise_file_limit();
+    std::fs::create_dir_all(&settings.storage.data_dir)
+        .map_err(|error| Failure::doing("cannot make the data folder", error))?;
+    let _lock = lock(&settings.storage.data_dir)?;
+    let render = record_metrics()?;
+    let domain = Arc::new(opened::create(settings).await?);
+    let made = administrator_key(&domain).await?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let front = Arc::new(Front::new(Arc::clone(&domain), Arc::clone(&render), Arc::clone(&draining)));
+    let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
+    let server = Server::bind(server_settings(settings), front).map_err(started)?;
+    let figures = match &settings.metrics.listen {
+        Some(address) => {
+            let listen = vec![listen_address(address)];
+            let own = ServerSettings { listen, ..ServerSettings::default() };
+            Some(Server::bind(own, Arc::new(MetricsOnly(render))).map_err(started)?)
+        }
+        None => None,
+    };
+    let urls = server.urls();
+    let url = urls.first().map_or("", String::as_str);
+    if let Some(key) = made {
+        show_key(&key, url);
+    }
+    tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
+    if settings.scrub.enabled {
+        let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
+        tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));
+    }
+    let figures = figures.map(|figures| tokio::spawn(figures.run(std::future::pending())));
+    output::result(&format!("berth ready url={url}"));
+    tracing::info!(urls = urls.join(" "), "serving");
+    server.run(stop_signal(draining)).await.map_err(started)?;
+    figures.inspect(tokio::task::JoinHandle::abort);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One process per data folder.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join("berth.lock");
+    let failed = |error: std::io::Error| Failure::doing(&format!("{} cannot be opened", path.display()), error);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        let text = format!("{} is in use by process {}: stop it, or use another --data-dir", folder.display(), holder.trim());
+        return Err(Failure::CouldNotRun(text));
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+/// Connections and open uploads take a file each.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+fn record_metrics() -> Result<RenderMetrics, Failure> {
+    let latency = Matcher::Full("berth_http_request_duration_seconds".to_owned());
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(latency, LATENCIES)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| Failure::doing("figures cannot be recorded", error))?;
+    Ok(Arc::new(move || {
+        handle.run_upkeep();
+        handle.render()
+    }))
+}
+
+/// Sets the key that the environment gives, or makes one at first start, which is returned for showing it.
+async fn administrator_key(domain: &Domain) -> Result<Option<AccessKey>, Failure> {
+    match (opened::variable(ID_VARIABLE), opened::variable(SECRET_VARIABLE)) {
+        (None, None) => Ok(domain.ensure_administrator_key().await?),
+        (Some(id), Some(secret)) => {
+            let wrong = |name, error| Failure::Usage(format!("{name}: {error}"));
+            let id = AccessKeyId::parse(&id).map_err(|error| wrong(ID_VARIABLE, error))?;
+            let secret = SecretAccessKey::parse(&secret).map_err(|error| wrong(SECRET_VARIABLE, error))?;
+            domain.set_administrator_key(AccessKey { id, secret }).await?;
+            Ok(None)
+        }
+        _ => Err(Failure::Usage(format!("set both {ID_VARIABLE} and {SECRET_VARIABLE}, or neither"))),
+    }
+}
+
+fn show_key(key: &AccessKey, url: &str) {
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    let (id, secret) = (&key.id, key.secret.reveal());
+    output::notice(&format!(
+        "\n  The administrator's access key was made. It is shown this once:\n\n    \
+         access key id      {id}\n    secret access key  {secret}\n\n  Log in with:\n\n    \
+         docker login --username {id} {host}\n\n  `berth admin reset-key` makes a new one if it gets lost.\n"
+    ));
+}
+
+fn server_settings(settings: &Settings) -> ServerSettings {
+    let server = &settings.server;
+    let files = server.tls_cert.clone().zip(server.tls_key.clone());
+    ServerSettings {
+        listen: server.listen.iter().map(listen_address).collect(),
+        tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+        header_timeout: server.header_timeout,
+        body_timeout: server.body_timeout,
+        idle_timeout: server.idle_timeout,
+        minimum_rate: server.minimum_rate.0,
+        max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+        max_header_bytes: usize::try_from(server.max_header_bytes.0).unwrap_or(usize::MAX),
+        shutdown_timeout: server.shutdown_timeout,
+        trusted_proxies: server.trusted_proxies.iter().filter_map(|network| text(network).parse().ok()).collect(),
+        public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        ..ServerSettings::default()
+    }
+}
+
+fn listen_address(address: &crate::config::kinds::ListenAddress) -> ListenAddress {
+    let text = text(address);
+    text.parse().unwrap_or(ListenAddress::Tcp(text))
+}
+
+fn text(value: &impl crate::config::Kind) -> String {
+    value.show().as_str().unwrap_or_default().to_owned()
+}
+
+/// SIGTERM or SIGINT; a second one ends the process at once.
+async fn stop_signal(draining: Arc<AtomicBool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = async { match &mut hangup { Some(hangup) => { hangup.recv().await; } None => std::future::pending().await } } => {}
+        }
+    }
+    draining.store(true, Ordering::Release);
+    tracing::info!("stopping: requests under way may finish");
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        #[allow(clippy::disallowed_methods, reason = "the operator asked a second time: at once means at once")]
+        std::process::exit(3);
+    });
+}

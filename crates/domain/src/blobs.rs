@@ -1,0 +1,169 @@
+//! Blobs: reading and deleting them through a repository.
+
+use berth_oci::digest::{Digest, Hasher};
+use berth_oci::name::RepositoryName;
+use berth_store::blobs::{self, BlobRecord, Location};
+use berth_store::blob_store::chunks;
+use berth_store::manifests::{self, ReferenceKind};
+use berth_store::{BlobRead, BlobStoreError};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use crate::caller::{Action, Caller};
+use crate::error::Error;
+use crate::repositories::existing;
+use crate::Domain;
+
+/// A blob that a caller may read.
+#[derive(Debug, Clone)]
+pub struct BlobHandle(BlobRecord);
+
+/// The bytes of a blob, or a part of them.
+pub enum Content {
+    /// All of them, checked against the digest.
+    Bytes(Bytes),
+    /// To be sent from the store as they are.
+    Stored(BlobRead),
+}
+
+impl BlobHandle {
+    /// How many bytes the blob has.
+    pub fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> &Digest {
+        &self.0.digest
+    }
+}
+
+impl Domain {
+    /// A blob of a repository for a HEAD.
+    pub async fn check_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
+        caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
+        self.find_blob(name, digest).await
+    }
+
+    /// A blob of a repository for a GET.
+    pub async fn get_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
+        caller.allow(Action::GetDownloadUrlForLayer, name, &self.settings)?;
+        self.find_blob(name, digest).await
+    }
+
+    async fn find_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
+        let (settings, name, digest) = (self.settings.clone(), name.clone(), digest.clone());
+        let found = self
+            .database
+            .read(move |txn| {
+                let repository = existing(txn, &settings, &name)?;
+                blobs::find_linked(txn, repository, &digest)?.ok_or_else(|| Error::BlobUnknown(digest.clone()))
+            })
+            .await?;
+        if found.quarantined {
+            return Err(Error::Damaged(found.digest));
+        }
+        Ok(BlobHandle(found))
+    }
+
+    /// `length` bytes of a blob from `offset`.
+    pub async fn read_blob(&self, blob: &BlobHandle, offset: u64, length: u64) -> Result<Content, Error> {
+        match &blob.0.location {
+            Location::Inline(bytes) => {
+                let whole = self.checked(&blob.0, Bytes::copy_from_slice(bytes)).await?;
+                Ok(Content::Bytes(part(&whole, offset, length)))
+            }
+            Location::Key(key) => match self.blobs.read(key, offset, length).await {
+                Ok(read) => Ok(Content::Stored(read)),
+                Err(BlobStoreError::NotFound(_)) => self.quarantine(&blob.0).await,
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// All bytes of a small blob, checked against its digest: never wrong ones.
+    pub(crate) async fn read_whole(&self, blob: &BlobRecord) -> Result<Bytes, Error> {
+        let bytes = match &blob.location {
+            Location::Inline(bytes) => Bytes::copy_from_slice(bytes),
+            Location::Key(key) => match self.blobs.read(key, 0, blob.size).await {
+                Ok(read) => collect(read).await?,
+                Err(BlobStoreError::NotFound(_)) => return self.quarantine(blob).await,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        self.checked(blob, bytes).await
+    }
+
+    async fn checked(&self, blob: &BlobRecord, bytes: Bytes) -> Result<Bytes, Error> {
+        if !blob.quarantined && Digest::of(blob.digest.algorithm(), &bytes) == blob.digest {
+            return Ok(bytes);
+        }
+        self.quarantine(blob).await
+    }
+
+    async fn quarantine<T>(&self, blob: &BlobRecord) -> Result<T, Error> {
+        tracing::error!(digest = %blob.digest, "stored bytes are damaged or gone; quarantined");
+        metrics::counter!("berth_blobs_quarantined_total").increment(1);
+        let (damaged, now) = (blob.clone(), self.clock.now());
+        self.database.write(move |txn| blobs::mark_scrubbed(txn, &damaged, true, now).map_err(Error::from)).await?;
+        Err(Error::Damaged(blob.digest.clone()))
+    }
+
+    /// Takes a blob away from a repository, unless a manifest there uses it.
+    pub async fn delete_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+        caller.allow(Action::BatchDeleteImage, name, &self.settings)?;
+        self.ensure_not_read_only()?;
+        let (settings, name, digest) = (self.settings.clone(), name.clone(), digest.clone());
+        self.database
+            .write(move |txn| {
+                let repository = existing(txn, &settings, &name)?;
+                if blobs::find_linked(txn, repository, &digest)?.is_none() {
+                    return Err(Error::BlobUnknown(digest.clone()));
+                }
+                if let Some(used_by) = manifests::referring(txn, repository, ReferenceKind::Blob, &digest)? {
+                    return Err(Error::BlobInUse { digest: digest.clone(), used_by });
+                }
+                blobs::unlink(txn, repository, &digest)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Hashes a blob where it lies. `false` where its bytes are wrong, cut or gone.
+    pub(crate) async fn is_sound(&self, blob: &BlobRecord, pace: &mut dyn crate::verify::Pace) -> Result<bool, Error> {
+        let mut hasher = Hasher::new(blob.digest.algorithm());
+        let mut size = 0;
+        let read = match &blob.location {
+            Location::Inline(bytes) => return Ok(Digest::of(blob.digest.algorithm(), bytes) == blob.digest),
+            Location::Key(key) => self.blobs.read(key, 0, u64::MAX).await,
+        };
+        let mut chunks = match read {
+            Ok(read) => chunks(read),
+            Err(BlobStoreError::NotFound(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        while let Some(chunk) = chunks.next().await {
+            let Ok(chunk) = chunk else { return Ok(false) };
+            size += chunk.len() as u64;
+            hasher.update(&chunk);
+            pace.hashed(chunk.len() as u64).await;
+        }
+        Ok(size == blob.size && hasher.finish() == blob.digest)
+    }
+}
+
+fn part(whole: &Bytes, offset: u64, length: u64) -> Bytes {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+    let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(whole.len());
+    whole.slice(start..end)
+}
+
+async fn collect(read: BlobRead) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    let mut chunks = chunks(read);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|source| BlobStoreError::Io { action: "reading a small blob".to_owned(), source })?;
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}

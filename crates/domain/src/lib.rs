@@ -1,0 +1,83 @@
+//! The operations of the registry and every rule they follow.
+//!
+//! Begin with [`Domain`]: each door calls its methods and decides nothing itself. The first line of every operation is
+//! the authorisation ([`Caller::allow`]); bytes go to the blob store first, then one transaction writes the rows.
+//!
+//! It may not know HTTP, an engine of the database, or where blobs lie.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod administrator;
+pub mod blobs;
+pub mod body;
+pub mod caller;
+pub mod error;
+pub mod images;
+pub mod login;
+pub mod quota;
+pub mod referrers;
+pub mod repositories;
+pub mod seal;
+pub mod settings;
+pub mod stats;
+pub mod tags;
+pub mod uploads;
+pub mod verify;
+
+use std::sync::Arc;
+
+use berth_store::{BlobStore, Clock, Database, Random};
+
+pub use body::{Body, BodyFailed};
+pub use caller::{Action, Caller};
+pub use error::Error;
+pub use settings::Settings;
+
+/// The registry: its facts, its bytes, and the rules between a caller and them.
+pub struct Domain {
+    database: Database,
+    blobs: Arc<dyn BlobStore>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    settings: Settings,
+    server_key: seal::ServerKey,
+    sessions: uploads::Sessions,
+    known_keys: login::KnownKeys,
+}
+
+/// What a [`Domain`] is made of.
+pub struct Parts {
+    /// Where facts are.
+    pub database: Database,
+    /// Where bytes are.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub random: Arc<dyn Random>,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// Opens sealed secrets.
+    pub server_key: seal::ServerKey,
+}
+
+impl Domain {
+    /// Puts the registry together, refusing a server key that is not the one its secrets were sealed with.
+    pub async fn open(parts: Parts) -> Result<Self, Error> {
+        let Parts { database, blobs, clock, random, settings, server_key } = parts;
+        seal::check_server_key(&database, &server_key, random.as_ref()).await?;
+        let (sessions, known_keys) = Default::default();
+        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, known_keys })
+    }
+
+    /// What the operator decided.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether database and blob store answer.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.database.read(|txn| berth_store::properties::get(txn, "ready").map_err(Error::from)).await?;
+        self.blobs.free_space().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! What stops a write: read-only mode, a nearly full disk, limits of repositories and accounts.
+
+use berth_store::repositories::RepositoryId;
+use berth_store::{Transaction, usage};
+
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::Domain;
+
+impl Domain {
+    /// Goes on only where the registry takes content.
+    pub(crate) async fn ensure_writable(&self) -> Result<(), Error> {
+        self.ensure_not_read_only()?;
+        match self.blobs.free_space().await? {
+            Some(free) if free < self.settings.free_space_minimum => Err(Error::OutOfSpace),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on only where the registry takes changes; deletions are welcome on a full disk.
+    pub(crate) fn ensure_not_read_only(&self) -> Result<(), Error> {
+        if self.settings.read_only { Err(Error::ReadOnly) } else { Ok(()) }
+    }
+}
+
+/// Refuses a transaction that took the repository or its account over a limit. Counted only where a limit is set.
+pub(crate) fn ensure_within(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let limit = settings.repository_bytes;
+    if limit > 0 && usage::of_repository(txn, repository)? > limit {
+        return Err(Error::QuotaExceeded { scope: "the repository", limit });
+    }
+    let limit = settings.account_bytes;
+    if limit > 0 && usage::of_registry(txn, &settings.registry)? > limit {
+        return Err(Error::QuotaExceeded { scope: "the account", limit });
+    }
+    Ok(())
+}

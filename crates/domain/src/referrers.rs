@@ -1,0 +1,41 @@
+//! Referrers: the manifests that are about another one.
+
+use berth_oci::digest::Digest;
+use berth_oci::name::RepositoryName;
+use berth_store::manifests::{self, ReferrerRecord};
+
+use crate::caller::{Action, Caller};
+use crate::error::Error;
+use crate::repositories::Page;
+use crate::Domain;
+
+/// The most referrers on one page.
+const PAGE: u64 = 500;
+
+impl Domain {
+    /// The manifests whose subject is `subject`, behind digest `last`. A repository or subject that is not there has
+    /// none (distribution spec, "Listing Referrers": never 404).
+    pub async fn referrers(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        last: &str,
+    ) -> Result<Page<ReferrerRecord>, Error> {
+        caller.allow(Action::BatchGetImage, name, &self.settings)?;
+        let (registry, name, subject) = (self.settings.registry.clone(), name.clone(), subject.clone());
+        let (artifact_type, last) = (artifact_type.map(str::to_owned), last.to_owned());
+        let found = self
+            .database
+            .read(move |txn| {
+                let Some(repository) = berth_store::repositories::find(txn, &registry, &name)? else {
+                    return Ok(Vec::new());
+                };
+                let kind = artifact_type.as_deref();
+                manifests::referrers(txn, repository, &subject, kind, &last, PAGE + 1).map_err(Error::from)
+            })
+            .await?;
+        Ok(Page::cut(found, PAGE))
+    }
+}

@@ -1,0 +1,51 @@
+//! Sizes of repositories and images, for `berth stats`.
+
+use berth_oci::name::RepositoryName;
+use berth_store::stats::{self, ImageSizes, RepositorySizes};
+
+use crate::caller::{Action, Caller};
+use crate::error::Error;
+use crate::repositories::existing;
+use crate::Domain;
+
+impl Domain {
+    /// The sizes of up to `limit` repositories behind the name `after`.
+    pub async fn repository_sizes(
+        &self,
+        caller: &Caller,
+        after: &str,
+        limit: u64,
+    ) -> Result<Vec<RepositorySizes>, Error> {
+        caller.allow_administration(Action::DescribeRepositories.as_str(), &self.settings)?;
+        let (registry, after) = (self.settings.registry.clone(), after.to_owned());
+        self.database.read(move |txn| stats::repositories(txn, &registry, &after, limit).map_err(Error::from)).await
+    }
+
+    /// The sizes of up to `limit` manifests of a repository behind row number `after`.
+    pub async fn image_sizes(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<ImageSizes>, Error> {
+        caller.allow(Action::ListImages, name, &self.settings)?;
+        let (settings, name) = (self.settings.clone(), name.clone());
+        self.database
+            .read(move |txn| {
+                let repository = existing(txn, &settings, &name)?;
+                Ok(stats::images(txn, &settings.registry, repository, after, limit)?)
+            })
+            .await
+    }
+
+    /// How many blobs the registry holds, and their bytes.
+    pub async fn blob_totals(&self) -> Result<(u64, u64), Error> {
+        self.database.read(|txn| berth_store::blobs::totals(txn).map_err(Error::from)).await
+    }
+
+    /// Bytes that can still be written, where the blob store knows.
+    pub async fn free_space(&self) -> Result<Option<u64>, Error> {
+        Ok(self.blobs.free_space().await?)
+    }
+}

@@ -1,0 +1,376 @@
+//! Uploads: how the bytes of a blob come in, whichever door they come through.
+//!
+//! An upload is a lease in the database on a fresh key of the blob store. Between requests its writer and hash state stay
+//! in memory; after a restart they are rebuilt from the partial file. The blob exists from the one transaction on that
+//! writes its row and its link, after its bytes were made durable.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use berth_oci::digest::{Algorithm, Digest};
+use berth_oci::endpoint::UploadId;
+use berth_oci::name::RepositoryName;
+use berth_store::blobs::{self, Location};
+use berth_store::clock::sixteen;
+use berth_store::uploads::{self, UploadRecord};
+use berth_store::{BlobKey, BlobStoreError, BlobWriter};
+
+use crate::body::Body;
+use crate::caller::{Action, Caller};
+use crate::error::Error;
+use crate::quota;
+use crate::repositories::{existing, for_push};
+use crate::Domain;
+
+/// How many repositories are looked at for a mount that names no source.
+const MOUNT_CANDIDATES: u64 = 100;
+
+/// One upload's writer between requests.
+struct Session {
+    record: UploadRecord,
+    offset: AtomicU64,
+    writer: tokio::sync::Mutex<Option<Box<dyn BlobWriter>>>,
+}
+
+/// The uploads whose writers are in memory.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
+
+impl Sessions {
+    fn get(&self, id: &str) -> Option<Arc<Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Keeps `session`, unless another request was quicker: that one's is returned.
+    fn keep(&self, session: Session) -> Arc<Session> {
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sessions.entry(session.record.id.clone()).or_insert_with(|| Arc::new(session)))
+    }
+
+    fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// What a mount came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mount {
+    /// The repository links the blob now.
+    Mounted,
+    /// There is nothing that the caller may mount: upload it.
+    NotFound,
+}
+
+impl Domain {
+    /// Begins an upload of a blob that will be hashed with `algorithm`.
+    pub async fn begin_upload(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        algorithm: Algorithm,
+    ) -> Result<UploadId, Error> {
+        caller.allow(Action::InitiateLayerUpload, name, &self.settings)?;
+        self.ensure_writable().await?;
+        let id = UploadId::from_random(sixteen(self.random.as_ref()));
+        let key = BlobKey::fresh(self.random.as_ref());
+        let record = self.open_lease(caller, name, &id, key, algorithm).await?;
+        let writer = self.blobs.create(&record.key, algorithm).await?;
+        self.sessions.keep(Session { record, offset: AtomicU64::new(0), writer: tokio::sync::Mutex::new(Some(writer)) });
+        Ok(id)
+    }
+
+    async fn open_lease(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        id: &UploadId,
+        key: BlobKey,
+        algorithm: Algorithm,
+    ) -> Result<UploadRecord, Error> {
+        let (settings, name, now) = (self.settings.clone(), name.clone(), self.clock.now());
+        let (id, principal) = (id.to_string(), caller.principal().to_owned());
+        self.database
+            .write(move |txn| {
+                let account = settings.registry.account.clone();
+                let limit = settings.open_uploads;
+                if uploads::count(txn, &account, limit)? >= limit {
+                    return Err(Error::TooManyUploads { limit });
+                }
+                let record = UploadRecord {
+                    id: id.clone(),
+                    repository: for_push(txn, &settings, &name, &principal, now)?,
+                    account,
+                    principal: principal.clone(),
+                    key: key.clone(),
+                    algorithm,
+                    created_at: now,
+                    expires_at: now.after(settings.upload_ttl),
+                };
+                uploads::insert(txn, &record)?;
+                Ok(record)
+            })
+            .await
+    }
+
+    /// How many bytes an upload holds.
+    pub async fn upload_status(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
+        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        let session = self.session(caller, name, id).await?;
+        Ok(session.offset.load(Ordering::Acquire))
+    }
+
+    /// Appends a body to an upload and returns the new offset. With `expected_start` the body must begin there. What
+    /// arrived of a body that broke off is kept.
+    pub async fn append_to_upload(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        id: &UploadId,
+        expected_start: Option<u64>,
+        body: &mut dyn Body,
+    ) -> Result<u64, Error> {
+        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        self.ensure_writable().await?;
+        let session = self.session(caller, name, id).await?;
+        self.extend_lease(&session.record).await?;
+        let mut slot = hold(&session)?;
+        self.receive(&session, &mut slot, expected_start, body).await
+    }
+
+    /// Finishes an upload with a last body, which may be empty: from here on the repository links the blob `expected`.
+    pub async fn finish_upload(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        id: &UploadId,
+        expected_start: Option<u64>,
+        body: &mut dyn Body,
+        expected: &Digest,
+    ) -> Result<(), Error> {
+        caller.allow(Action::CompleteLayerUpload, name, &self.settings)?;
+        self.ensure_writable().await?;
+        let session = self.session(caller, name, id).await?;
+        let mut slot = hold(&session)?;
+        self.receive(&session, &mut slot, expected_start, body).await?;
+        let writer = slot.take().ok_or(Error::UploadUnknown)?;
+        let outcome = match writer.commit(expected).await {
+            Ok(size) => self.record_blob(&session.record, expected, size).await,
+            Err(error) => Err(error.into()),
+        };
+        if outcome.is_err() {
+            self.discard(&session.record).await?;
+        }
+        self.sessions.forget(&session.record.id);
+        outcome
+    }
+
+    /// Gives up an upload and its bytes.
+    pub async fn cancel_upload(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<(), Error> {
+        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        let session = self.session(caller, name, id).await?;
+        let mut slot = hold(&session)?;
+        slot.take();
+        self.discard(&session.record).await
+    }
+
+    /// Takes away the uploads whose lease has ended, and their bytes; returns how many.
+    pub async fn expire_uploads(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let now = self.clock.now();
+            let expired = self.database.read(move |txn| uploads::expired(txn, now, 100).map_err(Error::from)).await?;
+            if expired.is_empty() {
+                return Ok(count);
+            }
+            for record in &expired {
+                self.discard(record).await?;
+                count += 1;
+            }
+        }
+    }
+
+    /// Links a blob of another repository, or of any that the caller may pull from, without an upload.
+    pub async fn mount_blob(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        digest: &Digest,
+        from: Option<&RepositoryName>,
+    ) -> Result<Mount, Error> {
+        caller.allow(Action::InitiateLayerUpload, name, &self.settings)?;
+        self.ensure_not_read_only()?;
+        for source in self.mount_sources(digest, from).await? {
+            if caller.may(Action::GetDownloadUrlForLayer, &source, &self.settings)
+                && self.link_from(caller, name, digest, &source).await?
+            {
+                return Ok(Mount::Mounted);
+            }
+        }
+        Ok(Mount::NotFound)
+    }
+
+    async fn mount_sources(&self, digest: &Digest, from: Option<&RepositoryName>) -> Result<Vec<RepositoryName>, Error> {
+        if let Some(from) = from {
+            return Ok(vec![from.clone()]);
+        }
+        let (registry, digest) = (self.settings.registry.clone(), digest.clone());
+        let names = self
+            .database
+            .read(move |txn| {
+                blobs::repositories_linking(txn, &registry, &digest, MOUNT_CANDIDATES).map_err(Error::from)
+            })
+            .await?;
+        Ok(names.iter().filter_map(|name| RepositoryName::parse(name).ok()).collect())
+    }
+
+    async fn link_from(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        digest: &Digest,
+        source: &RepositoryName,
+    ) -> Result<bool, Error> {
+        let (settings, now, principal) = (self.settings.clone(), self.clock.now(), caller.principal().to_owned());
+        let (name, digest, source) = (name.clone(), digest.clone(), source.clone());
+        self.database
+            .write(move |txn| {
+                let Some(source) = berth_store::repositories::find(txn, &settings.registry, &source)? else {
+                    return Ok(false);
+                };
+                let Some(blob) = blobs::find_linked(txn, source, &digest)?.filter(|blob| !blob.quarantined) else {
+                    return Ok(false);
+                };
+                let target = for_push(txn, &settings, &name, &principal, now)?;
+                blobs::link(txn, target, &digest, blob.id, blob.size, now)?;
+                quota::ensure_within(txn, target, &settings)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// The session of an upload that belongs to this caller and repository, taken up again where it is not in memory.
+    async fn session(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<Arc<Session>, Error> {
+        let record = self.lease(caller, name, id).await?;
+        if let Some(session) = self.sessions.get(&record.id) {
+            return Ok(session);
+        }
+        let writer = match self.blobs.resume(&record.key, record.algorithm).await {
+            Err(BlobStoreError::NotFound(_)) => self.blobs.create(&record.key, record.algorithm).await?,
+            resumed => resumed?,
+        };
+        let offset = AtomicU64::new(writer.offset());
+        Ok(self.sessions.keep(Session { record, offset, writer: tokio::sync::Mutex::new(Some(writer)) }))
+    }
+
+    async fn lease(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<UploadRecord, Error> {
+        let (settings, name, id) = (self.settings.clone(), name.clone(), id.to_string());
+        let (principal, now) = (caller.principal().to_owned(), self.clock.now());
+        self.database
+            .read(move |txn| {
+                let repository = existing(txn, &settings, &name).map_err(|error| match error {
+                    Error::RepositoryUnknown(_) => Error::UploadUnknown,
+                    other => other,
+                })?;
+                let theirs = |record: &UploadRecord| {
+                    record.repository == repository && record.principal == principal && record.expires_at >= now
+                };
+                uploads::find(txn, &id)?.filter(theirs).ok_or(Error::UploadUnknown)
+            })
+            .await
+    }
+
+    /// An upload that is still fed gets a new lease, though not with every chunk.
+    async fn extend_lease(&self, record: &UploadRecord) -> Result<(), Error> {
+        let (now, ttl) = (self.clock.now(), self.settings.upload_ttl);
+        if record.expires_at > now.after(ttl / 2) {
+            return Ok(());
+        }
+        let id = record.id.clone();
+        self.database.write(move |txn| uploads::extend(txn, &id, now.after(ttl)).map_err(Error::from)).await
+    }
+
+    async fn receive(
+        &self,
+        session: &Session,
+        slot: &mut Option<Box<dyn BlobWriter>>,
+        expected_start: Option<u64>,
+        body: &mut dyn Body,
+    ) -> Result<u64, Error> {
+        let writer = slot.as_mut().ok_or(Error::UploadUnknown)?;
+        let offset = writer.offset();
+        if expected_start.is_some_and(|start| start != offset) {
+            return Err(Error::UploadRange { offset });
+        }
+        let received = self.pump(writer.as_mut(), body).await;
+        if matches!(received, Err(Error::LayerTooLarge { .. } | Error::OutOfSpace | Error::BlobStore(_))) {
+            // A failed write is never taken up again as if it had worked: the upload ends here.
+            slot.take();
+            self.discard(&session.record).await?;
+            return received.map(|()| 0);
+        }
+        if let Some(writer) = slot.as_mut() {
+            writer.flush().await?;
+            session.offset.store(writer.offset(), Ordering::Release);
+        }
+        received.map(|()| session.offset.load(Ordering::Acquire))
+    }
+
+    async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body) -> Result<(), Error> {
+        let limit = self.settings.layer_bytes;
+        while let Some(bytes) = body.chunk().await? {
+            if writer.offset().saturating_add(bytes.len() as u64) > limit {
+                return Err(Error::LayerTooLarge { limit });
+            }
+            writer.append(bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_blob(&self, upload: &UploadRecord, digest: &Digest, size: u64) -> Result<(), Error> {
+        let (settings, now) = (self.settings.clone(), self.clock.now());
+        let (upload, digest) = (upload.clone(), digest.clone());
+        let unneeded = self
+            .database
+            .write(move |txn| {
+                if !uploads::delete(txn, &upload.id)? {
+                    return Err(Error::UploadUnknown);
+                }
+                let location = Location::Key(upload.key.clone());
+                let (blob_id, unneeded) = blobs::record(txn, &digest, &location, size, now)?;
+                blobs::link(txn, upload.repository, &digest, blob_id, size, now)?;
+                quota::ensure_within(txn, upload.repository, &settings)?;
+                Ok(unneeded)
+            })
+            .await?;
+        self.forget_key(unneeded).await;
+        Ok(())
+    }
+
+    /// Row first, bytes after: a key that nothing owns harms nobody.
+    async fn discard(&self, record: &UploadRecord) -> Result<(), Error> {
+        self.sessions.forget(&record.id);
+        let id = record.id.clone();
+        let was_open = self.database.write(move |txn| uploads::delete(txn, &id).map_err(Error::from)).await?;
+        if was_open {
+            self.forget_key(Some(record.key.clone())).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes a key that no row owns any more. A failure is logged: collection finds such keys later.
+    pub(crate) async fn forget_key(&self, key: Option<BlobKey>) {
+        if let Some(key) = key
+            && let Err(error) = self.blobs.delete(&key).await
+        {
+            tracing::warn!(%key, %error, "an unneeded key could not be deleted");
+        }
+    }
+}
+
+fn hold(session: &Session) -> Result<tokio::sync::MutexGuard<'_, Option<Box<dyn BlobWriter>>>, Error> {
+    session
+        .writer
+        .try_lock()
+        .map_err(|_| Error::UploadBusy { offset: session.offset.load(Ordering::Acquire) })
+}

@@ -1,0 +1,149 @@
+//! Verification: hashing what is stored again, and looking for what is missing.
+
+use async_trait::async_trait;
+use berth_oci::digest::Digest;
+use berth_store::blobs::{self, BlobRecord};
+use berth_store::manifests::{self, ReferenceKind};
+use berth_store::{BlobKey, StoredKey};
+
+use crate::error::Error;
+use crate::Domain;
+
+const BATCH: u64 = 100;
+/// More dangling references than this are not listed one by one.
+const DANGLING_SHOWN: u64 = 10_000;
+
+/// Hears of the bytes that were hashed, and may make the hashing wait.
+#[async_trait]
+pub trait Pace: Send {
+    /// So many more bytes were hashed.
+    async fn hashed(&mut self, bytes: u64);
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// The bytes of a blob are wrong, cut or gone; it is quarantined now.
+    DamagedBlob {
+        /// The blob.
+        digest: Digest,
+    },
+    /// A manifest refers to something that its repository does not hold.
+    DanglingReference {
+        /// The repository.
+        repository: String,
+        /// The manifest.
+        manifest: Digest,
+        /// What is missing.
+        missing: Digest,
+    },
+}
+
+/// What a verification saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Verified {
+    /// Blobs that were hashed.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Keys of the blob store that no row owns: left by crashes, harmless, collected later.
+    pub unowned_keys: u64,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+impl Domain {
+    /// Hashes every blob and looks for dangling references; `progress` hears how many bytes were hashed.
+    pub async fn verify(&self, progress: &mut dyn Pace) -> Result<Verified, Error> {
+        let mut verified = Verified::default();
+        let mut after = 0;
+        loop {
+            let batch = self.database.read(move |txn| blobs::list(txn, after, BATCH).map_err(Error::from)).await?;
+            let Some(end) = batch.last() else { break };
+            after = end.id;
+            for blob in &batch {
+                self.verify_blob(blob, &mut verified, progress).await?;
+            }
+        }
+        self.find_dangling(&mut verified).await?;
+        verified.unowned_keys = self.count_unowned_keys().await?;
+        Ok(verified)
+    }
+
+    async fn verify_blob(
+        &self,
+        blob: &BlobRecord,
+        verified: &mut Verified,
+        progress: &mut dyn Pace,
+    ) -> Result<(), Error> {
+        let sound = self.is_sound(blob, progress).await?;
+        verified.blobs += 1;
+        verified.bytes += blob.size;
+        if self.note_scrubbed(blob, sound).await? {
+            verified.findings.push(Finding::DamagedBlob { digest: blob.digest.clone() });
+        }
+        Ok(())
+    }
+
+    /// Hashes up to `limit` blobs again that were not hashed for the longest time and not since `age` ago. `pace` hears
+    /// of every chunk. Returns how many were hashed and how many were damaged.
+    pub async fn scrub(
+        &self,
+        age: std::time::Duration,
+        limit: u64,
+        pace: &mut dyn Pace,
+    ) -> Result<(u64, u64), Error> {
+        let before = self.clock.now().before(age);
+        let due =
+            self.database.read(move |txn| blobs::due_for_scrub(txn, before, limit).map_err(Error::from)).await?;
+        let mut damaged = 0;
+        for blob in &due {
+            let sound = self.is_sound(blob, pace).await?;
+            damaged += u64::from(self.note_scrubbed(blob, sound).await?);
+        }
+        Ok((due.len() as u64, damaged))
+    }
+
+    /// Writes down what a scrub saw; `true` where the blob is damaged. One that was deleted meanwhile is not.
+    async fn note_scrubbed(&self, blob: &BlobRecord, sound: bool) -> Result<bool, Error> {
+        let (blob, now) = (blob.clone(), self.clock.now());
+        self.database
+            .write(move |txn| {
+                let same = blobs::find(txn, &blob.digest)?.is_some_and(|now| now.location == blob.location);
+                if same {
+                    blobs::mark_scrubbed(txn, &blob, !sound, now)?;
+                }
+                Ok::<_, Error>(same && !sound)
+            })
+            .await
+    }
+
+    async fn find_dangling(&self, verified: &mut Verified) -> Result<(), Error> {
+        let children = !self.settings.allow_sparse_indexes;
+        let dangling = self
+            .database
+            .read(move |txn| manifests::dangling(txn, children, DANGLING_SHOWN).map_err(Error::from))
+            .await?;
+        verified.findings.extend(dangling.into_iter().map(|found| {
+            debug_assert!(matches!(found.kind, ReferenceKind::Blob | ReferenceKind::Child));
+            let (repository, manifest, missing) = (found.repository, found.manifest, found.missing);
+            Finding::DanglingReference { repository, manifest, missing }
+        }));
+        Ok(())
+    }
+
+    async fn count_unowned_keys(&self) -> Result<u64, Error> {
+        let mut after: Option<BlobKey> = None;
+        let mut unowned = 0;
+        loop {
+            let stored: Vec<StoredKey> = self.blobs.list(after.as_ref(), 1000).await?;
+            let Some(end) = stored.last() else { return Ok(unowned) };
+            after = Some(end.key.clone());
+            let keys: Vec<BlobKey> = stored.iter().map(|stored| stored.key.clone()).collect();
+            let count = keys.len() as u64;
+            let owned = self.database.read(move |txn| blobs::owned_keys(txn, &keys).map_err(Error::from)).await?;
+            unowned += count - owned.len() as u64;
+        }
+    }
+}

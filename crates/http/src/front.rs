@@ -1,0 +1,103 @@
+//! The front of the house: which request goes to which door.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_domain::{Caller, Domain, Error};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::auth;
+use crate::oci::{OciDoor, Refusal};
+use crate::server::{Handler, RequestBody, ResponseBody, RouteLabel};
+
+/// Renders the figures of `/metrics`.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// All doors behind one listener.
+pub struct Front {
+    domain: Arc<Domain>,
+    oci: OciDoor,
+    metrics: RenderMetrics,
+    draining: Arc<AtomicBool>,
+}
+
+impl Front {
+    /// The doors of a registry. While `draining` is set, `/readyz` says no.
+    pub fn new(domain: Arc<Domain>, metrics: RenderMetrics, draining: Arc<AtomicBool>) -> Self {
+        Self { oci: OciDoor::new(Arc::clone(&domain)), domain, metrics, draining }
+    }
+
+    async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let path = request.uri().path();
+        if path == "/v2" || path.starts_with("/v2/") {
+            return self.oci.answer(request).await;
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match path {
+            "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
+            "/readyz" if reads => self.ready().await,
+            "/metrics" if reads => self.figures(&request).await,
+            _ => text(StatusCode::NOT_FOUND, "not found: the registry is at /v2/\n", "other"),
+        }
+    }
+
+    async fn ready(&self) -> Response<ResponseBody> {
+        if self.draining.load(Ordering::Acquire) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n", "readyz");
+        }
+        match self.domain.ready().await {
+            Ok(()) => text(StatusCode::OK, "ready\n", "readyz"),
+            Err(error) => {
+                tracing::error!(%error, "not ready");
+                text(StatusCode::SERVICE_UNAVAILABLE, "database or blob store do not answer\n", "readyz")
+            }
+        }
+    }
+
+    async fn figures(&self, request: &Request<RequestBody>) -> Response<ResponseBody> {
+        match auth::caller(&self.domain, request.headers()).await {
+            Ok(Caller::Administrator { .. }) => metrics_page(&self.metrics),
+            Ok(_) => Refusal::from(Error::Unauthenticated).render(),
+            Err(error) => Refusal::from(error).render(),
+        }
+    }
+}
+
+impl Handler for Front {
+    fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
+        Box::pin(async move { self.answer(request).await })
+    }
+}
+
+/// A listener of its own for `/metrics`, without login.
+pub struct MetricsOnly(pub RenderMetrics);
+
+impl Handler for MetricsOnly {
+    fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
+        Box::pin(async move {
+            match request.uri().path() {
+                "/metrics" => metrics_page(&self.0),
+                _ => text(StatusCode::NOT_FOUND, "not found: figures are at /metrics\n", "other"),
+            }
+        })
+    }
+}
+
+fn metrics_page(render: &RenderMetrics) -> Response<ResponseBody> {
+    let mut response = text(StatusCode::OK, "", "metrics");
+    *response.body_mut() = ResponseBody::full(Bytes::from(render()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn text(status: StatusCode, text: &'static str, label: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.extensions_mut().insert(RouteLabel(label));
+    response
+}

@@ -1,0 +1,14 @@
+//! The doors of the registry and the server that they stand in.
+//!
+//! * [`server`] is everything between the socket and a request: listeners, TLS, limits, time-outs, draining.
+//! * [`auth`] says who sends a request.
+//! * [`oci`] is the door of the distribution spec.
+//! * [`front`] sends each request to its door, and answers for health and metrics itself.
+//!
+//! A door translates words and decides nothing: rules are in `berth-domain`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod auth;
+pub mod front;
+pub mod oci;
+pub mod server;

@@ -1,0 +1,126 @@
+//! The OCI door: the distribution spec and Docker's v2 dialect. Parses, calls the domain, renders; decides nothing.
+
+mod blobs;
+mod content;
+mod discovery;
+mod errors;
+mod manifests;
+mod page;
+mod request;
+mod uploads;
+
+use std::sync::Arc;
+
+use berth_domain::{Caller, Domain};
+use berth_oci::endpoint::Endpoint;
+use berth_oci::error::ErrorCode;
+use http::{Method, Response, StatusCode};
+
+use crate::auth;
+use crate::server::ResponseBody;
+pub use errors::Refusal;
+use request::Call;
+
+/// What a handler gives back.
+pub(crate) type Answer = Result<Response<ResponseBody>, Refusal>;
+
+/// The door.
+pub struct OciDoor {
+    domain: Arc<Domain>,
+}
+
+impl OciDoor {
+    /// A door to a registry.
+    pub fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+
+    /// Answers a request below `/v2/`.
+    pub async fn answer(&self, request: http::Request<crate::server::RequestBody>) -> Response<ResponseBody> {
+        let call = Call::new(request);
+        let answer = self.route(call).await;
+        let mut response = answer.unwrap_or_else(Refusal::render);
+        let version = http::HeaderValue::from_static("registry/2.0");
+        response.headers_mut().insert("docker-distribution-api-version", version);
+        response
+    }
+
+    async fn route(&self, mut call: Call) -> Answer {
+        let caller = auth::caller(&self.domain, &call.parts.headers).await?;
+        let endpoint = Endpoint::parse(call.parts.uri.path())
+            .map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
+        let label = route_label(&endpoint);
+        let mut response = match self.dispatch(&caller, endpoint, &mut call).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.render(),
+        };
+        response.extensions_mut().insert(crate::server::RouteLabel(label));
+        Ok(response)
+    }
+
+    async fn dispatch(&self, caller: &Caller, endpoint: Endpoint, call: &mut Call) -> Answer {
+        let domain = self.domain.as_ref();
+        let method = call.parts.method.clone();
+        match (endpoint, method) {
+            (Endpoint::Base, Method::GET | Method::HEAD) => discovery::base(domain, caller),
+            (Endpoint::Catalog, Method::GET) => discovery::catalog(domain, caller, call).await,
+            (Endpoint::Tags { name }, Method::GET) => discovery::tags(domain, caller, &name, call).await,
+            (Endpoint::Referrers { name, digest }, Method::GET | Method::HEAD) => {
+                discovery::referrers(domain, caller, &name, &digest, call).await
+            }
+            (Endpoint::Manifest { name, reference }, Method::GET) => {
+                manifests::get(domain, caller, &name, &reference, call).await
+            }
+            (Endpoint::Manifest { name, reference }, Method::HEAD) => {
+                manifests::head(domain, caller, &name, &reference, call).await
+            }
+            (Endpoint::Manifest { name, reference }, Method::PUT) => {
+                manifests::put(domain, caller, &name, reference, call).await
+            }
+            (Endpoint::Manifest { name, reference }, Method::DELETE) => {
+                manifests::delete(domain, caller, &name, &reference).await
+            }
+            (Endpoint::Blob { name, digest }, Method::GET) => blobs::get(domain, caller, &name, &digest, call).await,
+            (Endpoint::Blob { name, digest }, Method::HEAD) => blobs::head(domain, caller, &name, &digest, call).await,
+            (Endpoint::Blob { name, digest }, Method::DELETE) => blobs::delete(domain, caller, &name, &digest).await,
+            (Endpoint::Uploads { name }, Method::POST) => uploads::post(domain, caller, &name, call).await,
+            (Endpoint::Upload { name, id }, Method::GET | Method::HEAD) => {
+                uploads::status(domain, caller, &name, &id, call).await
+            }
+            (Endpoint::Upload { name, id }, Method::PATCH) => uploads::patch(domain, caller, &name, &id, call).await,
+            (Endpoint::Upload { name, id }, Method::PUT) => uploads::put(domain, caller, &name, &id, call).await,
+            (Endpoint::Upload { name, id }, Method::DELETE) => uploads::cancel(domain, caller, &name, &id).await,
+            (endpoint, method) => Err(not_allowed(caller, &endpoint, &method)),
+        }
+    }
+}
+
+fn not_allowed(caller: &Caller, endpoint: &Endpoint, method: &Method) -> Refusal {
+    let message = format!("{method} is not possible on {}", route_label(endpoint));
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
+    Refusal::hide_from_strangers(caller, refusal.header(http::header::ALLOW, allowed(endpoint)))
+}
+
+const fn allowed(endpoint: &Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Base | Endpoint::Referrers { .. } => "GET, HEAD",
+        Endpoint::Catalog | Endpoint::Tags { .. } => "GET",
+        Endpoint::Manifest { .. } => "GET, HEAD, PUT, DELETE",
+        Endpoint::Blob { .. } => "GET, HEAD, DELETE",
+        Endpoint::Uploads { .. } => "POST",
+        Endpoint::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
+    }
+}
+
+const fn route_label(endpoint: &Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Base => "base",
+        Endpoint::Catalog => "catalog",
+        Endpoint::Tags { .. } => "tags",
+        Endpoint::Manifest { .. } => "manifest",
+        Endpoint::Blob { .. } => "blob",
+        Endpoint::Uploads { .. } => "uploads",
+        Endpoint::Upload { .. } => "upload",
+        Endpoint::Referrers { .. } => "referrers",
+    }
+}

@@ -1,0 +1,105 @@
+//! Taking connections, and turning away those that are too many.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::Activity;
+use super::connection;
+use super::listener::Listener;
+use super::origin::ConnectionInfo;
+use super::service::{ConnectionContext, ServerContext};
+use super::shutdown::{Phase, PhaseWatch};
+use super::transport::Transport;
+
+/// How long nothing is accepted when the process is out of file descriptors or memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are told why they are turned away, at a time; those beyond are just closed.
+const POLITE_REFUSALS: usize = 64;
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 21\r\nRetry-After: 5\r\nConnection: close\r\n\r\ntoo many connections\n";
+
+/// Takes connections from one or more listeners.
+pub(crate) struct Acceptor {
+    pub(crate) server: Arc<ServerContext>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) refusals: Arc<Semaphore>,
+    pub(crate) phase: PhaseWatch,
+}
+
+impl Acceptor {
+    pub(crate) fn polite_refusals() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(POLITE_REFUSALS))
+    }
+
+    /// Accepts until the server drains; the listener is closed then.
+    pub(crate) async fn run(self: Arc<Self>, listener: Listener) {
+        let mut phase = self.phase.clone();
+        loop {
+            tokio::select! {
+                () = phase.reached(Phase::Draining) => return,
+                accepted = listener.accept() => match accepted {
+                    Ok((transport, peer)) => self.admit(transport, peer),
+                    Err(error) if belongs_to_one_client(&error) => tracing::debug!(%error, "a client went at once"),
+                    Err(error) => {
+                        tracing::warn!(%error, "no connection can be accepted; trying again soon");
+                        sleep(EXHAUSTED_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn admit(&self, transport: Transport, peer: Option<IpAddr>) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.turn_away(transport);
+        };
+        let tls = self.tls.clone().filter(|_| matches!(transport, Transport::Tcp(_)));
+        let context = Arc::new(ConnectionContext {
+            server: Arc::clone(&self.server),
+            info: ConnectionInfo { peer, tls: tls.is_some() },
+            rejection: Arc::default(),
+            activity: Arc::<Activity>::default(),
+            _place: place,
+        });
+        tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));
+    }
+
+    fn turn_away(&self, transport: Transport) {
+        metrics::counter!("berth_http_connections_refused_total").increment(1);
+        tracing::debug!("a connection is turned away: too many");
+        let speaks_plainly = self.tls.is_none() || matches!(transport, Transport::Unix(_));
+        if !speaks_plainly {
+            return;
+        }
+        if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            tokio::spawn(async move {
+                let _ = timeout(REFUSAL_TIME, say_full(transport)).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn say_full(mut transport: Transport) -> io::Result<()> {
+    transport.write_all(FULL).await?;
+    transport.shutdown().await?;
+    // The reply would be lost if the request were still unread at the close.
+    let mut scratch = [0; 4096];
+    while transport.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+/// Errors of `accept` and of the first socket options that say nothing about the server.
+fn belongs_to_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | InvalidInput)
+}

@@ -1,0 +1,173 @@
+//! Everything between the socket and a request handler: listeners, TLS, HTTP/1.1 and HTTP/2 by hyper, strict framing,
+//! time-outs, limits, draining, access log and figures.
+//!
+//! Begin with [`Server::bind`] and [`Handler`]. A connection goes through these, in this order:
+//! `listener` -> `accept` (limit on connections) -> `connection` (TLS, protocol) -> `guarded_io` (framing by
+//! [`head_guard`], time-outs) -> hyper -> `service` (ids, panics, unread bodies) -> the handler.
+//!
+//! It knows nothing of registries, and decides nothing about requests that are well formed.
+
+mod accept;
+mod activity;
+mod address;
+mod body;
+mod connection;
+mod guarded_io;
+pub mod head_guard;
+mod listener;
+mod origin;
+mod rate;
+mod record;
+mod request_id;
+mod service;
+mod settings;
+mod shutdown;
+mod timer;
+mod tls;
+mod transport;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsAcceptor;
+
+pub use address::{AddressError, Cidr, ListenAddress};
+pub use body::{BodyError, FileSlice, RequestBody, ResponseBody};
+pub use origin::{ClientOrigin, ConnectionInfo};
+pub use record::RouteLabel;
+pub use request_id::RequestId;
+pub use settings::{ServerError, ServerSettings, TlsFiles};
+
+use accept::Acceptor;
+use listener::Listener;
+use service::ServerContext;
+use shutdown::{Phase, PhaseWatch, phases};
+use tls::Certificate;
+
+/// How often the certificate files are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+/// How long cut connections may take to let go.
+const CUTTING_TIME: Duration = Duration::from_secs(1);
+
+/// Answers requests. Each carries [`RequestId`], [`ConnectionInfo`] and [`ClientOrigin`] as extensions.
+///
+/// Requests with other methods than GET, HEAD and OPTIONS run to their end even if their client goes away; the others
+/// may be dropped at any await. A panic becomes 500.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Name the route by [`RouteLabel`] in the extensions of the response.
+    fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>>;
+}
+
+impl<F, Answer> Handler for F
+where
+    F: Fn(Request<RequestBody>) -> Answer + Send + Sync + 'static,
+    Answer: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
+        Box::pin(self(request))
+    }
+}
+
+/// The HTTP server.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Takes all addresses, reads the certificate, and is ready to run. Must be called inside a Tokio runtime.
+    pub fn bind(mut settings: ServerSettings, handler: Arc<dyn Handler>) -> Result<BoundServer, ServerError> {
+        if settings.listen.is_empty() {
+            return Err(ServerError::NoAddress);
+        }
+        if let Some(url) = settings.public_url.take() {
+            let checked = origin::public_url(&url).ok_or(ServerError::PublicUrl(url))?;
+            settings.public_url = Some(checked);
+        }
+        let certificate = settings.tls.clone().map(Certificate::load).transpose()?;
+        let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+        let listeners = settings.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let (sender, phase) = phases();
+        let acceptor = Acceptor {
+            server: Arc::new(ServerContext { handler, settings, request_ids: request_id::RequestIds::new() }),
+            tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
+            places: Arc::new(Semaphore::new(places)),
+            refusals: Acceptor::polite_refusals(),
+            phase,
+        };
+        Ok(BoundServer { listeners, certificate, acceptor: Arc::new(acceptor), phase: sender, place_count: places })
+    }
+}
+
+/// A server that holds its addresses. Clients can connect from now on; they are served when it runs.
+pub struct BoundServer {
+    listeners: Vec<Listener>,
+    certificate: Option<Arc<Certificate>>,
+    acceptor: Arc<Acceptor>,
+    phase: watch::Sender<Phase>,
+    place_count: usize,
+}
+
+impl BoundServer {
+    /// One URL for each listener, in the order of the settings; `unix:/path` for Unix sockets.
+    pub fn urls(&self) -> Vec<String> {
+        self.listeners.iter().map(|listener| listener.url(self.certificate.is_some())).collect()
+    }
+
+    /// The TCP addresses, with the ports that were free.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(Listener::local_addr).collect()
+    }
+
+    /// Serves until `shutdown` is ready. Then no connection is accepted any more, requests under way are finished
+    /// within the shutdown time-out, and what is left is cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        if let Some(certificate) = self.certificate {
+            tokio::spawn(renew(certificate, self.acceptor.phase.clone()));
+        }
+        for listener in self.listeners {
+            tokio::spawn(Arc::clone(&self.acceptor).run(listener));
+        }
+        shutdown.await;
+        let longest = self.acceptor.server.settings.shutdown_timeout;
+        self.phase.send_replace(Phase::Draining);
+        if !all_left(&self.acceptor.places, self.place_count, longest).await {
+            tracing::warn!("some requests did not end in time; their connections are cut");
+            self.phase.send_replace(Phase::Cutting);
+            all_left(&self.acceptor.places, self.place_count, CUTTING_TIME).await;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer").field("urls", &self.urls()).finish_non_exhaustive()
+    }
+}
+
+/// Waits until every place is free.
+async fn all_left(places: &Semaphore, count: usize, longest: Duration) -> bool {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    timeout(longest, places.acquire_many(count)).await.is_ok()
+}
+
+/// Looks at the certificate files again and again. Content is compared, not times: mounted secrets are switched by
+/// symbolic links.
+async fn renew(certificate: Arc<Certificate>, mut phase: PhaseWatch) {
+    let mut ticks = interval(CERTIFICATE_LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = phase.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        let certificate = Arc::clone(&certificate);
+        let _ = tokio::task::spawn_blocking(move || certificate.reload()).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! What is told about a request when it is over: one log line, two figures.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::activity::{BodyWatch, InFlight};
+use super::body::ResponseBody;
+use super::request_id::RequestId;
+
+/// The name of the route that answered, for the figures. Put it into the extensions of a response; a raw path would let
+/// clients invent any number of time series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteLabel(pub &'static str);
+
+/// Longer paths are cut in the log.
+const LOGGED_PATH: usize = 512;
+
+/// A request under way. Dropped with the last byte of its reply.
+pub(crate) struct Record {
+    pub(crate) id: RequestId,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) started: Instant,
+    pub(crate) received: Arc<AtomicU64>,
+    pub(crate) span: Span,
+    pub(crate) in_flight: InFlight,
+}
+
+/// The path without its query, which may hold secrets.
+pub(crate) fn logged_path(uri: &Uri) -> &str {
+    let path = uri.path();
+    path.get(..LOGGED_PATH).unwrap_or(path)
+}
+
+/// Methods by name, but only those that exist: the method is a label of the figures.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The body of a reply, with the record that is closed when the body is.
+pub(crate) struct RecordedBody {
+    body: ResponseBody,
+    record: Record,
+    status: StatusCode,
+    route: &'static str,
+    sent: u64,
+    complete: bool,
+    watch: Option<Arc<BodyWatch>>,
+}
+
+impl RecordedBody {
+    pub(crate) fn new(
+        body: ResponseBody,
+        record: Record,
+        status: StatusCode,
+        route: Option<RouteLabel>,
+        watch: Option<Arc<BodyWatch>>,
+    ) -> Self {
+        let route = route.map_or("other", |label| label.0);
+        let complete = body.is_end_stream() || record.method == Method::HEAD;
+        Self { body, record, status, route, sent: 0, complete, watch }
+    }
+
+    fn gave(&mut self, bytes: usize) -> std::io::Result<()> {
+        self.sent += bytes as u64;
+        let slow = self.watch.as_ref().is_some_and(|watch| watch.gave(bytes).is_err());
+        if slow { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl Body for RecordedBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        if let Some(watch) = &this.watch {
+            watch.asked();
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.complete = this.body.is_end_stream();
+                Some(this.gave(bytes).map(|()| frame))
+            }
+            Some(Err(error)) => {
+                let id = &this.record.id;
+                tracing::error!(parent: &this.record.span, request_id = %id, %error, "a reply was cut short");
+                Some(Err(error))
+            }
+            None => {
+                this.complete = true;
+                None
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        let record = &self.record;
+        let elapsed = record.started.elapsed();
+        let method = method_label(&record.method);
+        let status = self.status.as_u16();
+        metrics::counter!("berth_http_requests_total", "method" => method, "route" => self.route, "status" => status.to_string())
+            .increment(1);
+        metrics::histogram!("berth_http_request_duration_seconds", "method" => method, "route" => self.route)
+            .record(elapsed.as_secs_f64());
+        tracing::info!(
+            parent: &record.span,
+            request_id = %record.id,
+            method = %record.method,
+            path = logged_path(&record.uri),
+            status,
+            received = record.received.load(Ordering::Relaxed),
+            sent = self.sent,
+            complete = self.complete,
+            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            client = record.client.map(tracing::field::display),
+            "request"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The blob store seam: bytes under keys that are used once (invariants 4, 5 and 13 of `ARCHITECTURE.md`).
+//!
+//! A store knows keys, never digests: which key holds which content is a fact of the database. A key is written by one
+//! writer, made durable by [`BlobWriter::commit`], read any number of times, deleted, and never used again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use berth_oci::digest::{Algorithm, Digest};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::clock::{Random, Timestamp, sixteen};
+
+/// The key of one blob in a store: 32 lower-case hexadecimal digits, random.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobKey(String);
+
+impl BlobKey {
+    /// A fresh key.
+    pub fn fresh(random: &dyn Random) -> Self {
+        Self(hex::encode(sixteen(random)))
+    }
+
+    /// Reads a key; `None` where the text is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a blob store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobStoreError {
+    /// No blob, finished or not, is at the key.
+    #[error("nothing is stored at key {0}")]
+    NotFound(BlobKey),
+    /// The key was written before.
+    #[error("key {0} is in use")]
+    KeyInUse(BlobKey),
+    /// The bytes do not hash to the digest that the writer was told to commit.
+    #[error("the bytes have digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// What was promised.
+        expected: Digest,
+        /// What the bytes are.
+        actual: Digest,
+    },
+    /// The store is out of space.
+    #[error("the blob store is full: {0}")]
+    Full(std::io::Error),
+    /// The store failed; a write that met this is not durable and is never retried as if it were.
+    #[error("{action}: {source}")]
+    Io {
+        /// What the store was doing, with the key or path.
+        action: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// The bytes of a blob, ready to be sent.
+pub enum BlobRead {
+    /// A part of a file: `length` bytes from `offset`.
+    File {
+        /// The open file.
+        file: Arc<std::fs::File>,
+        /// Where the part begins.
+        offset: u64,
+        /// How long it is.
+        length: u64,
+    },
+    /// Bytes as they come.
+    Stream {
+        /// The chunks.
+        chunks: BoxStream<'static, std::io::Result<Bytes>>,
+        /// How many bytes they are together.
+        length: u64,
+    },
+}
+
+/// A key that a store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The key.
+    pub key: BlobKey,
+    /// Bytes at the key.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+/// A place for bytes.
+#[async_trait]
+pub trait BlobStore: Send + Sync + 'static {
+    /// Begins a blob at a fresh key, hashing with `algorithm` while it is written. The empty blob survives a crash of the
+    /// process from here on.
+    async fn create(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError>;
+    /// Takes up an unfinished blob again: its writer stands behind the last byte that was kept.
+    async fn resume(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError>;
+    /// Reads `length` bytes from `offset` of a finished blob; fewer where it is shorter.
+    async fn read(&self, key: &BlobKey, offset: u64, length: u64) -> Result<BlobRead, BlobStoreError>;
+    /// Bytes at the key.
+    async fn size(&self, key: &BlobKey) -> Result<u64, BlobStoreError>;
+    /// Deletes a blob, finished or not. Deleting what is not there is no error.
+    async fn delete(&self, key: &BlobKey) -> Result<(), BlobStoreError>;
+    /// Up to `limit` keys behind `after`, in order of their text.
+    async fn list(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredKey>, BlobStoreError>;
+    /// Bytes that can still be written, where the store knows.
+    async fn free_space(&self) -> Result<Option<u64>, BlobStoreError>;
+}
+
+/// One blob that is being written. Dropping it keeps what was flushed, so that it can be resumed.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Bytes taken so far.
+    fn offset(&self) -> u64;
+    /// Takes the next bytes.
+    async fn append(&mut self, bytes: Bytes) -> Result<(), BlobStoreError>;
+    /// Hands everything taken to the operating system, so that it survives a crash of the process.
+    async fn flush(&mut self) -> Result<(), BlobStoreError>;
+    /// Makes the blob durable, having checked that its bytes have the digest `expected`, of either algorithm. Returns its
+    /// size. After an error nothing may be taken for stored.
+    async fn commit(self: Box<Self>, expected: &Digest) -> Result<u64, BlobStoreError>;
+}
+
+/// How much of a file is read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// A blob's bytes as a stream of chunks of at most 1 MiB, read off the async threads.
+pub fn chunks(read: BlobRead) -> BoxStream<'static, std::io::Result<Bytes>> {
+    let (file, offset, length) = match read {
+        BlobRead::Stream { chunks, .. } => return chunks,
+        BlobRead::File { file, offset, length } => (file, offset, length),
+    };
+    Box::pin(futures_util::stream::try_unfold((file, offset, length), |(file, offset, left)| async move {
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let source = Arc::clone(&file);
+        let read = tokio::task::spawn_blocking(move || read_at(&source, offset, wanted)).await;
+        let chunk = read.map_err(std::io::Error::other)??;
+        let taken = chunk.len() as u64;
+        Ok((taken > 0).then_some((chunk, (file, offset + taken, left - taken))))
+    }))
+}
+
+fn read_at(file: &std::fs::File, offset: u64, wanted: usize) -> std::io::Result<Bytes> {
+    use std::os::unix::fs::FileExt as _;
+    let mut buffer = vec![0; wanted];
+    let taken = file.read_at(&mut buffer, offset)?;
+    buffer.truncate(taken);
+    Ok(Bytes::from(buffer))
+}

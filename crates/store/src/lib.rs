@@ -1,0 +1,29 @@
+//! Facts and bytes: what the registry remembers, and the two seams it remembers them through.
+//!
+//! * [`Database`] runs functions of a [`Transaction`]; one module of SQL per entity ([`repositories`], [`blobs`],
+//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`properties`]) says what can be asked.
+//! * [`BlobStore`] keeps bytes under keys that are used once. Only the database knows which key holds which digest.
+//! * [`Clock`] and [`Random`] are the only ways to the time and to randomness.
+//!
+//! It may not know an engine (that is `berth-store-sql` and `berth-store-blob`) nor any rule of the registry (that is
+//! `berth-domain`). The schema is drawn in `crates/store-sql/migrations/`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod access_keys;
+pub mod blob_contract;
+pub mod blob_store;
+pub mod blobs;
+pub mod clock;
+pub mod database;
+pub mod database_contract;
+pub mod manifests;
+pub mod properties;
+pub mod repositories;
+pub mod stats;
+pub mod tags;
+pub mod uploads;
+pub mod usage;
+
+pub use blob_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey};
+pub use clock::{Clock, Random, SystemClock, SystemRandom, Timestamp};
+pub use database::{Database, Engine, Row, StoreError, Transaction, Value};

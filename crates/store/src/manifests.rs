@@ -1,0 +1,271 @@
+//! Manifests, what they refer to, and what refers to them.
+
+use std::collections::BTreeMap;
+
+use berth_oci::digest::Digest;
+use berth_oci::media_type::MediaType;
+
+use crate::clock::Timestamp;
+use crate::database::{Row, StoreError, Transaction};
+use crate::parameters;
+use crate::repositories::RepositoryId;
+
+/// What a manifest says of something it refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReferenceKind {
+    /// A config or layer: a blob.
+    Blob,
+    /// A manifest of an index.
+    Child,
+}
+
+impl ReferenceKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blob => "blob",
+            Self::Child => "child",
+        }
+    }
+}
+
+/// One thing that a manifest refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestReference {
+    /// A blob or a child.
+    pub kind: ReferenceKind,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes, as the manifest says.
+    pub size: u64,
+}
+
+/// A manifest of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestRecord {
+    /// Its row number.
+    pub id: i64,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// How many bytes.
+    pub size: u64,
+}
+
+/// What is remembered of a manifest when it is pushed.
+#[derive(Debug, Clone)]
+pub struct NewManifest {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The blob that holds its bytes.
+    pub blob_id: i64,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its artifact type, as the referrers API shows it.
+    pub artifact_type: Option<String>,
+    /// What it is about.
+    pub subject: Option<Digest>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// How many bytes.
+    pub size: u64,
+    /// What it refers to.
+    pub references: Vec<ManifestReference>,
+}
+
+/// A manifest as the referrers API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferrerRecord {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// How many bytes.
+    pub size: u64,
+    /// Its artifact type.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+const COLUMNS: &str = "m.id, m.digest, m.media_type, m.size";
+
+fn read(row: &Row) -> Result<ManifestRecord, StoreError> {
+    Ok(ManifestRecord {
+        id: row.integer(0)?,
+        digest: row.parsed(1, Digest::parse)?,
+        media_type: row.parsed(2, MediaType::parse)?,
+        size: row.unsigned(3)?,
+    })
+}
+
+/// The manifest of a digest.
+pub fn find(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<ManifestRecord>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM manifests m WHERE m.repository_id = ?1 AND m.digest = ?2");
+    txn.query(&sql, parameters![repository, digest])?.first().map(read).transpose()
+}
+
+/// The manifest of a tag.
+pub fn find_by_tag(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    tag: &str,
+) -> Result<Option<ManifestRecord>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = ?1 AND t.name = ?2"
+    );
+    txn.query(&sql, parameters![repository, tag])?.first().map(read).transpose()
+}
+
+/// Remembers a manifest with its references; one that is there already is left as it is. Returns its row number.
+pub fn insert(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    new: &NewManifest,
+    pushed_by: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    if let Some(known) = find(txn, repository, &new.digest)? {
+        return Ok(known.id);
+    }
+    let id = insert_row(txn, repository, new, pushed_by, now)?;
+    let sql = "INSERT INTO manifest_references (manifest_id, repository_id, kind, digest, size) \
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    for reference in &new.references {
+        let kind = reference.kind.as_str();
+        txn.execute(sql, parameters![id, repository, kind, &reference.digest, reference.size])?;
+    }
+    Ok(id)
+}
+
+fn insert_row(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    new: &NewManifest,
+    pushed_by: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO manifests (repository_id, digest, blob_id, media_type, artifact_type, subject, annotations, \
+               size, pushed_at, pushed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
+    let annotations = serde_json::to_string(&new.annotations)
+        .map_err(|error| StoreError::Corrupt { entity: "manifests", reason: error.to_string() })?;
+    let values = parameters![
+        repository,
+        &new.digest,
+        new.blob_id,
+        &new.media_type,
+        new.artifact_type.as_deref(),
+        new.subject.as_ref(),
+        annotations,
+        new.size,
+        now,
+        pushed_by
+    ];
+    let rows = txn.query(sql, values)?;
+    rows.first().map_or_else(
+        || Err(StoreError::Corrupt { entity: "manifests", reason: "an insert returned no id".to_owned() }),
+        |row| row.integer(0),
+    )
+}
+
+/// Forgets a manifest and its references; its tags must be gone.
+pub fn delete(txn: &mut dyn Transaction, manifest: &ManifestRecord) -> Result<(), StoreError> {
+    txn.execute("DELETE FROM manifests WHERE id = ?1", parameters![manifest.id]).map(|_| ())
+}
+
+/// One manifest of the repository that refers to `digest` in this way.
+pub fn referring(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    kind: ReferenceKind,
+    digest: &Digest,
+) -> Result<Option<Digest>, StoreError> {
+    let sql = "SELECT m.digest FROM manifest_references r JOIN manifests m ON m.id = r.manifest_id \
+               WHERE r.repository_id = ?1 AND r.digest = ?2 AND r.kind = ?3 LIMIT 1";
+    let rows = txn.query(sql, parameters![repository, digest, kind.as_str()])?;
+    rows.first().map(|row| row.parsed(0, Digest::parse)).transpose()
+}
+
+/// Up to `limit` manifests about `subject` behind digest `last`, in order of their digests.
+pub fn referrers(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    last: &str,
+    limit: u64,
+) -> Result<Vec<ReferrerRecord>, StoreError> {
+    let sql = "SELECT digest, media_type, size, artifact_type, annotations FROM manifests \
+               WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 \
+               AND (?4 IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
+    let rows = txn.query(sql, parameters![repository, subject, last, artifact_type, limit])?;
+    rows.iter().map(read_referrer).collect()
+}
+
+fn read_referrer(row: &Row) -> Result<ReferrerRecord, StoreError> {
+    Ok(ReferrerRecord {
+        digest: row.parsed(0, Digest::parse)?,
+        media_type: row.parsed(1, MediaType::parse)?,
+        size: row.unsigned(2)?,
+        artifact_type: row.optional_text(3)?.map(str::to_owned),
+        annotations: row.parsed(4, |text| serde_json::from_str(text))?,
+    })
+}
+
+/// A manifest that refers to something its repository does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DanglingReference {
+    /// The repository's name.
+    pub repository: String,
+    /// The manifest.
+    pub manifest: Digest,
+    /// What it refers to.
+    pub missing: Digest,
+    /// As a blob or as a child.
+    pub kind: ReferenceKind,
+}
+
+/// Up to `limit` references to what a repository does not hold; missing children count only where `children` says so.
+pub fn dangling(
+    txn: &mut dyn Transaction,
+    children: bool,
+    limit: u64,
+) -> Result<Vec<DanglingReference>, StoreError> {
+    let sql = "SELECT p.name, m.digest, r.digest, r.kind FROM manifest_references r \
+               JOIN manifests m ON m.id = r.manifest_id JOIN repositories p ON p.id = r.repository_id \
+               WHERE (r.kind = 'blob' AND NOT EXISTS (SELECT 1 FROM repository_blobs l \
+                   WHERE l.repository_id = r.repository_id AND l.digest = r.digest)) \
+                 OR (?1 AND r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
+                   WHERE c.repository_id = r.repository_id AND c.digest = r.digest)) LIMIT ?2";
+    let kind = |text: &str| if text == "blob" { ReferenceKind::Blob } else { ReferenceKind::Child };
+    let rows = txn.query(sql, parameters![children, limit])?;
+    rows.iter()
+        .map(|row| {
+            Ok(DanglingReference {
+                repository: row.text(0)?.to_owned(),
+                manifest: row.parsed(1, Digest::parse)?,
+                missing: row.parsed(2, Digest::parse)?,
+                kind: kind(row.text(3)?),
+            })
+        })
+        .collect()
+}
+
+/// The size of a manifest of the repository, where it is there.
+pub fn size(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT size FROM manifests WHERE repository_id = ?1 AND digest = ?2";
+    txn.query(sql, parameters![repository, digest])?.first().map(|row| row.unsigned(0)).transpose()
+}
+
+/// The blob that holds a manifest's bytes.
+pub fn content(txn: &mut dyn Transaction, manifest: &ManifestRecord) -> Result<Option<crate::blobs::BlobRecord>, StoreError> {
+    crate::blobs::find(txn, &manifest.digest)
+}

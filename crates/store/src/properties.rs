@@ -1,0 +1,17 @@
+//! Single facts about the whole registry, by name.
+
+use crate::database::{StoreError, Transaction};
+use crate::parameters;
+
+/// The value of a property, if it was ever set.
+pub fn get(txn: &mut dyn Transaction, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let rows = txn.query("SELECT value FROM properties WHERE name = ?1", parameters![name])?;
+    rows.first().map(|row| row.bytes(0).map(<[u8]>::to_vec)).transpose()
+}
+
+/// Sets a property where it is not set yet; whatever stands there afterwards is returned.
+pub fn get_or_set(txn: &mut dyn Transaction, name: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let sql = "INSERT INTO properties (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+    txn.execute(sql, parameters![name, value])?;
+    Ok(get(txn, name)?.unwrap_or_else(|| value.to_vec()))
+}

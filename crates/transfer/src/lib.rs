@@ -1,0 +1,1 @@
+//! Copies of image graphs between registries, folders and layouts

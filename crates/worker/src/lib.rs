@@ -1,0 +1,9 @@
+//! Background work: what happens without anybody asking for it.
+//!
+//! * [`expiry`] takes away uploads that nobody goes on with.
+//! * [`scrub`] hashes stored blobs again, at a bounded rate.
+//!
+//! It knows when, the domain knows what.
+
+pub mod expiry;
+pub mod scrub;
