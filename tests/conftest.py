@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import pytest
 from support import images
 from support.api import Api
 from support.recorder import Recorder
-from support.server import Berth, Registry
+from support.server import Registry, running
 from support.tools import Home
 
 FOREIGN = os.environ.get("BERTH_TEST_URL")
@@ -58,23 +57,6 @@ def berth_bin():
     path = Path(os.environ.get("BERTH_BIN") or default)
     assert path.is_file(), f"no server at {path}: build it (cargo build --release) or set BERTH_BIN"
     return str(path.resolve())
-
-
-@contextmanager
-def running(binary, folder, *flags):
-    """A server on a fresh data folder. At the end it must stop cleanly and its data be whole."""
-    folder.mkdir(parents=True)
-    server = Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags])
-    server.start()
-    try:
-        yield server
-    except BaseException:
-        if server.running():
-            server.kill()
-        raise
-    server.stop()
-    verified = server.run("verify")
-    assert verified.returncode == 0, f"berth verify: {verified.returncode}\n{verified.stdout}{verified.stderr}"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.server import running
 from support.tools import GO_BIN
 
 ALLOWED = Path(__file__).with_name("allowed-skips.txt")
@@ -112,8 +113,6 @@ def test_conformance(run, server_for_conformance, scratch):
 @pytest.fixture
 def server_for_conformance(berth_bin, scratch):
     """Starts a server that allows sparse manifests or not; stopped and verified at the end."""
-    from conftest import running
-
     contexts = []
 
     def start(sparse):

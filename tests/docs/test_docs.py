@@ -5,6 +5,8 @@ file in order and in one shell, in an empty folder, with `berth` on PATH. The pa
 
     $BERTH_SOURCE   a copy of the sources (for `cp` of example files; building is not tested here)
 
+The README's own commands need Docker: tests/clients/test_readme.py runs them.
+
 Servers that a block starts in the background are ended with the shell. Where a block shows output
 worth checking, the page says so in the block itself (`test`, `grep`, `cmp`).
 """
@@ -31,8 +33,8 @@ def blocks(page):
 WITH_BLOCKS = [page for page in PAGES if blocks(page)]
 
 
-def test_the_readme_has_tested_blocks():
-    assert ROOT / "README.md" in WITH_BLOCKS
+def test_there_are_pages_to_test():
+    assert WITH_BLOCKS
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,6 +132,23 @@ class Berth:
 
     def log_tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def running(binary, folder, *flags):
+    """A server on a fresh data folder. At the end it must stop cleanly and its data be whole."""
+    folder.mkdir(parents=True)
+    server = Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags])
+    server.start()
+    try:
+        yield server
+    except BaseException:
+        if server.running():
+            server.kill()
+        raise
+    server.stop()
+    verified = server.run("verify")
+    assert verified.returncode == 0, f"berth verify: {verified.returncode}\n{verified.stdout}{verified.stderr}"
 
 
 def wait_until(what, condition, seconds=30):
