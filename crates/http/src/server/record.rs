@@ -33,7 +33,7 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     pub(crate) received: Arc<AtomicU64>,
     pub(crate) span: Span,
-    pub(crate) in_flight: InFlight,
+    pub(crate) _in_flight: InFlight,
 }
 
 /// The path without its query, which may hold secrets.

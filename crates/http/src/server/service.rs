@@ -100,7 +100,7 @@ impl ConnectionContext {
             started: Instant::now(),
             received: body.received_counter(),
             span: span(&id, parts),
-            in_flight: self.activity.begin(),
+            _in_flight: self.activity.begin(),
             id: id.clone(),
         };
         parts.extensions.insert(id);
