@@ -36,11 +36,12 @@ fn range(text: &str) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_most_precise_range_decides() {
         let json = MediaType::parse("application/json").unwrap();
-        let table: [(&[&str], bool); 8] = [
+        let table: &[(&[&str], bool)] = &[
             (&[], true),
             (&["*/*"], true),
             (&["application/*"], true),
@@ -49,9 +50,25 @@ mod tests {
             (&["text/html"], false),
             (&["*/*, application/json;q=0"], false),
             (&["text/*"], false),
+            (&[""], true),
+            (&[",", " , "], true),
+            (&["*/*;q=0"], false),
+            (&["*/*;q=0.000, application/json;q=0.001"], true),
+            (&["application/*; q = 0, */*"], false),
+            (&["application/json;q=nonsense"], true),
+            (&["nonsense"], false),
         ];
         for (values, expected) in table {
-            assert_eq!(Accept::parse(values.iter().copied()).accepts(&json), expected, "{values:?}");
+            assert_eq!(Accept::parse(values.iter().copied()).accepts(&json), *expected, "{values:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn naming_a_type_accepts_it(before in "[^,]{0,20}", text in "[a-z]{1,9}/[a-z]{1,9}") {
+            let media_type = MediaType::parse(&text).unwrap();
+            prop_assume!(!before.to_lowercase().contains(&text));
+            prop_assert!(Accept::parse([before.as_str(), text.as_str()]).accepts(&media_type));
         }
     }
 }

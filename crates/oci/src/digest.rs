@@ -239,6 +239,28 @@ mod tests {
             let b = Digest::of(Algorithm::Sha512, &b);
             prop_assert_eq!(&Digest::parse(&a.to_string()).unwrap(), &a);
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            let other = Digest::of(Algorithm::Sha256, b.to_string().as_bytes());
+            prop_assert_eq!(a.cmp(&other), a.to_string().cmp(&other.to_string()));
+            prop_assert_eq!(serde_json::from_str::<Digest>(&serde_json::to_string(&b).unwrap()).unwrap(), b);
+        }
+
+        #[test]
+        fn content_hashes_alike_in_any_pieces(content: Vec<u8>, at: prop::sample::Index) {
+            let (first, second) = content.split_at(at.index(content.len() + 1));
+            let mut hasher = Hasher::new(Algorithm::Sha512);
+            hasher.update(first);
+            let mut copy = hasher.clone();
+            hasher.update(second);
+            copy.update(second);
+            prop_assert_eq!(hasher.finish(), Digest::of(Algorithm::Sha512, &content));
+            prop_assert_eq!(copy.finish(), Digest::of(Algorithm::Sha512, &content));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_kept_as_it_is(text in "(sha256|sha512|md5)?:?[0-9a-fA-F]{0,130}") {
+            if let Ok(digest) = Digest::parse(&text) {
+                prop_assert_eq!(digest.to_string(), text);
+            }
         }
     }
 }

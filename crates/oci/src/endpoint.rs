@@ -215,7 +215,9 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         use EndpointError::NotFound;
-        for path in ["", "/", "//v2/", "/V2/", "/v1/", "/v2/a", "/v2/a/b", "/v2/a/tags", "/v2/a/tags/lists", "/service/"] {
+        for path in
+            ["", "/", "//v2/", "/V2/", "/v1/", "/v2/a", "/v2/a/b", "/v2/a/tags", "/v2/a/tags/lists", "/service/"]
+        {
             assert_eq!(Endpoint::parse(path), Err(NotFound), "{path}");
         }
         for bad in ["..", "a/../b", "%2e%2e", "a%2fb", "a//b", "A", "a\0", "a/"] {
@@ -245,7 +247,10 @@ mod tests {
     fn a_megabyte_is_refused() {
         let long = "a/".repeat(1 << 19);
         assert_eq!(Endpoint::parse(&format!("/v2/{long}tags/list")), Err(EndpointError::Name(NameError::TooLong)));
-        assert!(matches!(Endpoint::parse(&format!("/v2/a/blobs/sha256:{}", "a".repeat(1 << 20))), Err(EndpointError::Digest(_))));
+        assert!(matches!(
+            Endpoint::parse(&format!("/v2/a/blobs/sha256:{}", "a".repeat(1 << 20))),
+            Err(EndpointError::Digest(_))
+        ));
     }
 
     /// The path that an endpoint came from.
@@ -263,7 +268,8 @@ mod tests {
     }
 
     /// Names made of the API's own words.
-    const NAME: &str = "(blobs|uploads|manifests|tags|list|referrers|v2|a)(/(blobs|uploads|manifests|tags|list|a)){0,4}";
+    const NAME: &str =
+        "(blobs|uploads|manifests|tags|list|referrers|v2|a)(/(blobs|uploads|manifests|tags|list|a)){0,4}";
 
     proptest! {
         #[test]

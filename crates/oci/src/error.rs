@@ -53,6 +53,8 @@ codes! {
     TooManyRequests = "TOOMANYREQUESTS",
     /// A tag is malformed.
     TagInvalid = "TAG_INVALID",
+    /// A manifest's signature is wrong (Docker schema 1).
+    ManifestUnverified = "MANIFEST_UNVERIFIED",
     /// A range lies outside of the content.
     RangeInvalid = "RANGE_INVALID",
     /// A page size is no number.
@@ -63,8 +65,35 @@ codes! {
     Unknown = "UNKNOWN",
 }
 
-/// The body of an error's answer.
+/// The body of an error's answer, in JSON. What `detail` holds is for programs; it may be left out.
 pub fn render_errors(code: ErrorCode, message: &str, detail: Option<Value>) -> Vec<u8> {
-    let detail = detail.unwrap_or(Value::Null);
-    json!({ "errors": [{ "code": code.as_str(), "message": message, "detail": detail }] }).to_string().into_bytes()
+    let mut error = json!({ "code": code.as_str(), "message": message });
+    if let Some(detail) = detail {
+        error["detail"] = detail;
+    }
+    json!({ "errors": [error] }).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_upper_case_words_of_their_own() {
+        let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ErrorCode::ALL.len());
+    }
+
+    #[test]
+    fn an_error_is_json_whatever_its_message() {
+        let body = render_errors(ErrorCode::NameInvalid, "a \"quote\"\r\n", Some(json!({ "name": "x" })));
+        let expected =
+            json!({"errors": [{"code": "NAME_INVALID", "message": "a \"quote\"\r\n", "detail": {"name": "x"}}]});
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+        let plain = render_errors(ErrorCode::Unknown, "m", None);
+        assert_eq!(String::from_utf8(plain).unwrap(), r#"{"errors":[{"code":"UNKNOWN","message":"m"}]}"#);
+    }
 }

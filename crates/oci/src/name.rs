@@ -24,10 +24,14 @@ pub enum NameError {
     #[error("the repository name has an empty component: write single slashes, and none at the ends")]
     EmptyComponent,
     /// A character that no name may have.
-    #[error("the repository name has a character at position {0} that is not allowed: use a-z, 0-9, dot, dash, underscore and slash")]
+    #[error(
+        "the repository name has a character at position {0} that is not allowed: use a-z, 0-9, dot, dash, underscore and slash"
+    )]
     Character(usize),
     /// A separator where a letter or digit must be.
-    #[error("a separator at position {0} of the repository name does not stand between letters or digits: write one dot, one or two underscores, or dashes, and only between them")]
+    #[error(
+        "a separator at position {0} of the repository name does not stand between letters or digits: write one dot, one or two underscores, or dashes, and only between them"
+    )]
     Separator(usize),
 }
 
@@ -76,9 +80,8 @@ fn check_component(bytes: &[u8], start: usize) -> Result<(), NameError> {
 /// The length of the separator that `rest` begins with: one dot, one or two underscores, any dashes.
 fn separator(rest: &[u8]) -> Option<usize> {
     match rest {
-        [b'.', ..] => Some(1),
         [b'_', b'_', ..] => Some(2),
-        [b'_', ..] => Some(1),
+        [b'.' | b'_', ..] => Some(1),
         [b'-', ..] => Some(rest.iter().take_while(|b| **b == b'-').count()),
         _ => None,
     }

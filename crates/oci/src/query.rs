@@ -1,7 +1,5 @@
 //! Query strings, page sizes, and links to next pages (RFC 8288).
 
-use std::borrow::Cow;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Longer query strings are refused.
@@ -18,6 +16,11 @@ pub enum QueryError {
     /// Longer than 16 KiB.
     #[error("the query string is longer than 16 KiB")]
     TooLong,
+    /// A percent sign without two hexadecimal digits.
+    #[error(
+        "the query string has a percent sign without two hexadecimal digits behind it: write %25 for the sign itself"
+    )]
+    Escape,
     /// Not UTF-8 when decoded.
     #[error("the query string is not UTF-8 when decoded")]
     NotUtf8,
@@ -69,21 +72,22 @@ impl Query {
     }
 }
 
+/// Undoes percent-encoding (RFC 3986). A plus sign stays one: no value of the API has spaces, and clients send
+/// `application/vnd.x+json` as it is.
 fn decode(text: &str) -> Result<String, QueryError> {
-    let spaced: Cow<'_, str> = if text.contains('+') && !text.contains('/') && !text.contains(':') {
-        // Media types keep their plus sign: clients send `application/vnd.x+json` undecoded.
-        Cow::Owned(text.replace('+', " "))
-    } else {
-        Cow::Borrowed(text)
-    };
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
+    let digits = |escape: &str| escape.bytes().take(2).filter(u8::is_ascii_hexdigit).count();
+    if text.split('%').skip(1).any(|escape| digits(escape) < 2) {
+        return Err(QueryError::Escape);
+    }
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
     if decoded.chars().any(char::is_control) {
         return Err(QueryError::Control);
     }
     Ok(decoded.into_owned())
 }
 
-/// The value of a `Link` header to the next page of `path`.
+/// The value of a `Link` header to the next page of `path`, which must have no characters that URLs do not have; those of
+/// the parameters are escaped.
 pub fn link_next(path: &str, parameters: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = parameters
         .iter()
@@ -99,17 +103,24 @@ mod tests {
 
     #[test]
     fn pairs_are_decoded_in_order() {
-        let query = Query::parse("tag=a&tag=b%2Fc&n=5&empty&artifactType=application/vnd.x+json").unwrap();
+        let query = Query::parse("tag=a&tag=b%2Fc&n=5&empty&artifactType=application/vnd.x+json&last=a+b%2Bc").unwrap();
         assert_eq!(query.all("tag").collect::<Vec<_>>(), ["a", "b/c"]);
         assert_eq!(query.first("artifactType"), Some("application/vnd.x+json"));
+        assert_eq!(query.first("last"), Some("a+b+c"));
         assert_eq!(query.first("empty"), Some(""));
+        assert_eq!(query.first("absent"), None);
         assert_eq!(query.page_size(), Ok(PageSize::Items(5)));
     }
 
     #[test]
     fn what_could_split_a_header_is_refused() {
         assert_eq!(Query::parse("from=a%0d%0aSet-Cookie:x"), Err(QueryError::Control));
+        assert_eq!(Query::parse("from=a%00"), Err(QueryError::Control));
+        assert_eq!(Query::parse("from=a\r\n"), Err(QueryError::Control));
         assert_eq!(Query::parse("from=%ff"), Err(QueryError::NotUtf8));
+        for bad in ["from=%", "from=%2", "from=%zz", "%4=a", "a=%é1"] {
+            assert_eq!(Query::parse(bad), Err(QueryError::Escape), "{bad}");
+        }
         assert_eq!(Query::parse(&"a".repeat(MAX_LENGTH + 1)), Err(QueryError::TooLong));
     }
 
@@ -119,7 +130,7 @@ mod tests {
         assert_eq!(size(""), Ok(PageSize::Absent));
         assert_eq!(size("n=0"), Ok(PageSize::Items(0)));
         assert_eq!(size("n=99999999999999999999999"), Ok(PageSize::Items(u64::MAX)));
-        for bad in ["n=-1", "n=abc", "n=1e9999", "n=1.5"] {
+        for bad in ["n=-1", "n=abc", "n=1e9999", "n=1.5", "n=+1", "n=%201", "n=0x1"] {
             assert_eq!(size(bad), Err(QueryError::PageSize), "{bad}");
         }
     }
@@ -128,6 +139,7 @@ mod tests {
         #[test]
         fn a_link_reads_back(value in "[^\\p{Cc}]{0,40}") {
             let link = link_next("/v2/_catalog", &[("last", &value)]);
+            prop_assert!(link.is_ascii() && link.matches(['<', '>', '"', ' ']).count() == 5, "{}", link);
             let query = link.strip_prefix("</v2/_catalog?").unwrap().strip_suffix(">; rel=\"next\"").unwrap();
             let query = Query::parse(query).unwrap();
             prop_assert_eq!(query.first("last"), Some(value.as_str()));

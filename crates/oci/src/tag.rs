@@ -21,7 +21,9 @@ pub enum TagError {
     #[error("the tag is longer than {MAX_LENGTH} characters: shorten it")]
     TooLong,
     /// A character that a tag may not have there.
-    #[error("the tag has a character at position {0} that is not allowed: use letters, digits, underscore, and behind the first also dot and dash")]
+    #[error(
+        "the tag has a character at position {0} that is not allowed: use letters, digits, underscore, and behind the first also dot and dash"
+    )]
     Character(usize),
 }
 

@@ -35,7 +35,11 @@ pub(super) fn annotations(object: &Object<'_>, place: &str) -> Result<BTreeMap<S
 }
 
 /// A text that is there and not empty.
-pub(super) fn optional_text<'j>(object: &'j Object<'_>, place: &str, key: &str) -> Result<Option<&'j str>, ManifestError> {
+pub(super) fn optional_text<'j>(
+    object: &'j Object<'_>,
+    place: &str,
+    key: &str,
+) -> Result<Option<&'j str>, ManifestError> {
     match object.get(key) {
         None => Ok(None),
         Some(Json::Text(text)) => Ok(Some(&**text).filter(|text| !text.is_empty())),

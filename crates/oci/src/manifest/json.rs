@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{ManifestError, clip};
 
@@ -64,7 +64,8 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads one value and nothing behind it. Nesting is bounded by the reader, at 128.
 pub(super) fn parse<'a>(bytes: &'a [u8], shape: &'static Shape) -> Result<Json<'a>, ManifestError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| not_json(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| not_json(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
     if text.starts_with(BYTE_ORDER_MARK) {
         return Err(not_json("it begins with a byte order mark, leave that out".to_owned()));
     }
@@ -116,7 +117,8 @@ impl Reader<'_> {
 
     fn check_keys<E: serde::de::Error>(self, mut keys: Vec<Cow<'_, str>>) -> Result<(), E> {
         if let Some(key) = keys.iter().find(|key| self.shape.nearly_has(key)) {
-            let reason = "differs from a field of the specification by case alone, and many clients would take it for that";
+            let reason =
+                "differs from a field of the specification by case alone, and many clients would take it for that";
             return self.refuse(ManifestError::Invalid { field: clip(key), reason });
         }
         keys.sort_unstable();

@@ -75,7 +75,9 @@ pub enum ManifestError {
     #[error("{0} is no manifest type that this registry stores: use an OCI or Docker schema 2 image manifest or index")]
     UnsupportedMediaType(String),
     /// Docker schema 1.
-    #[error("Docker manifests of schema 1 are not stored: push the image again with a client from 2017 or later, which sends schema 2 or OCI")]
+    #[error(
+        "Docker manifests of schema 1 are not stored: push the image again with a client from 2017 or later, which sends schema 2 or OCI"
+    )]
     Schema1,
     /// A size that none can be.
     #[error("{0} must be a whole number of bytes from 0 to 2^63-1")]

@@ -91,17 +91,13 @@ fn kind(object: &Object<'_>, media_type: &MediaType) -> Result<Kind, ManifestErr
         Kind::Image | Kind::Artifact if object.has("manifests") => {
             Err(ManifestError::Ambiguous("manifests, and the type of an image or artifact"))
         }
-        Kind::Index => need(object, "manifests", "is missing: an index needs it, if only as []").map(|()| kind),
-        Kind::Image => {
-            need(object, "config", "is missing: an image manifest needs one")?;
-            need(object, "layers", "is missing: an image manifest needs it, if only as []").map(|()| kind)
+        Kind::Index if !object.has("manifests") => {
+            Err(invalid("manifests", "is missing: an index needs it, if only as []"))
         }
-        Kind::Artifact => Ok(kind),
+        Kind::Image if object.get("config").is_none() => Err(invalid("config", "is missing: an image needs one")),
+        Kind::Image if !object.has("layers") => Err(invalid("layers", "is missing: an image needs it, if only as []")),
+        _ => Ok(kind),
     }
-}
-
-fn need(object: &Object<'_>, key: &str, missing: &'static str) -> Result<(), ManifestError> {
-    if object.has(key) { Ok(()) } else { Err(invalid(key, missing)) }
 }
 
 /// The artifact manifest alone has no version.
