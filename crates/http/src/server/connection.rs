@@ -49,12 +49,7 @@ pub(crate) async fn serve(
     connections.decrement(1);
 }
 
-async fn run(
-    transport: Transport,
-    tls: Option<TlsAcceptor>,
-    context: Arc<ConnectionContext>,
-    phase: &mut PhaseWatch,
-) {
+async fn run(transport: Transport, tls: Option<TlsAcceptor>, context: Arc<ConnectionContext>, phase: &mut PhaseWatch) {
     let settings = &context.server.settings;
     let Some(transport) = secured(transport, tls, settings.header_timeout).await else { return };
     let limits = IoLimits {
@@ -153,7 +148,7 @@ async fn serve_http2(io: Io, context: Arc<ConnectionContext>, phase: &mut PhaseW
         if now.is_none() || now != rest.0 {
             rest = (now, Instant::now());
         }
-        let longest = if ending { GOODBYE } else { settings.idle_timeout };
+        let longest = if ending { GOODBYE.min(settings.idle_timeout) } else { settings.idle_timeout };
         if rest.1.elapsed() < longest || rest.0.is_none() {
             continue;
         }

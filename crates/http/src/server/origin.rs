@@ -114,9 +114,9 @@ mod tests {
     fn origin(peer: &str, headers: &[(&'static str, &'static str)], public: Option<&str>) -> ClientOrigin {
         let trusted: Vec<Cidr> = ["10.0.0.0/8", "::1"].iter().map(|text| text.parse().unwrap()).collect();
         let connection = ConnectionInfo { peer: peer.parse().ok(), tls: false };
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         let mut map = HeaderMap::new();
         headers.for_each(|(name, value)| {
             map.append(name, value);
@@ -131,7 +131,12 @@ mod tests {
 
     #[test]
     fn strangers_are_not_believed() {
-        let evil = [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil"), ("host", "evil")];
+        let evil = [
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("host", "evil"),
+        ];
         let found = origin("9.9.9.9", &evil, None);
         assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), base_url: None });
         assert_eq!(origin("unix", &evil, None), ClientOrigin { address: None, base_url: None });
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_proxy_tells_the_base() {
-        let base = |headers| origin("10.0.0.1", headers, None).base_url;
+        let base = |headers: &[(&'static str, &'static str)]| origin("10.0.0.1", headers, None).base_url;
         let expected = Some("https://r.example:8443".to_owned());
         assert_eq!(base(&[("x-forwarded-proto", "https"), ("x-forwarded-host", "r.example:8443")]), expected);
         assert_eq!(base(&[("x-forwarded-proto", "http, HTTPS"), ("host", "r.example:8443")]), expected);
@@ -174,10 +179,22 @@ mod tests {
 
     #[test]
     fn public_urls_are_checked() {
-        for (text, url) in [("https://a", "https://a"), ("http://a:5000/", "http://a:5000"), ("https://a/b/c", "https://a/b/c")] {
+        for (text, url) in
+            [("https://a", "https://a"), ("http://a:5000/", "http://a:5000"), ("https://a/b/c", "https://a/b/c")]
+        {
             assert_eq!(public_url(text).unwrap(), url);
         }
-        for text in ["", "a", "ftp://a", "https://", "https://a?b", "https://a/b#c", "https://a b", "https://u@a", "https://a/\r\nX: y"] {
+        for text in [
+            "",
+            "a",
+            "ftp://a",
+            "https://",
+            "https://a?b",
+            "https://a/b#c",
+            "https://a b",
+            "https://u@a",
+            "https://a/\r\nX: y",
+        ] {
             assert_eq!(public_url(text), None, "{text}");
         }
     }

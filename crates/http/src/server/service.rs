@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span};
 
+use super::Handler;
 use super::activity::Activity;
 use super::body::{BodyLimits, Leftover, RequestBody, ResponseBody};
 use super::guarded_io::{Rejection, RejectionCell, STAND_IN_METHOD};
@@ -23,7 +24,6 @@ use super::rate::RateMeter;
 use super::record::{Record, RecordedBody, RouteLabel, logged_path};
 use super::request_id::{REQUEST_ID, RequestId, RequestIds, given};
 use super::settings::ServerSettings;
-use super::Handler;
 
 /// An unread body up to here is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 * 1024;

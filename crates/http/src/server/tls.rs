@@ -46,7 +46,7 @@ impl Certificate {
     pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, ServerError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| wrong(&self.files, error))?
+            .map_err(|error| wrong(&self.files, &error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -73,24 +73,23 @@ impl Certificate {
 }
 
 fn read(files: &TlsFiles) -> Result<Content, ServerError> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| ServerError::TlsFile { path: path.to_owned(), source })
-    };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| ServerError::TlsFile { path: path.to_owned(), source });
     Ok(Content { cert: read(&files.cert)?, key: read(&files.key)? })
 }
 
 fn parse(files: &TlsFiles, provider: &CryptoProvider, content: &Content) -> Result<CertifiedKey, ServerError> {
     let chain = CertificateDer::pem_slice_iter(&content.cert)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(files, error))?;
+        .map_err(|error| wrong(files, &error))?;
     if chain.is_empty() {
-        return Err(wrong(files, "the certificate file holds no certificate"));
+        return Err(wrong(files, &"the certificate file holds no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|error| wrong(files, error))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| wrong(files, error))
+    let key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|error| wrong(files, &error))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| wrong(files, &error))
 }
 
-fn wrong(files: &TlsFiles, reason: impl ToString) -> ServerError {
+fn wrong(files: &TlsFiles, reason: &dyn ToString) -> ServerError {
     ServerError::Tls { files: files.clone(), reason: reason.to_string() }
 }
 

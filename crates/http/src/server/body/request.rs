@@ -113,23 +113,12 @@ impl RequestBody {
     }
 
     /// A body from anywhere; a stream that ends before the declared length counts as disconnected.
-    pub fn from_stream(
-        declared: Option<u64>,
-        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    ) -> Self {
+    pub fn from_stream(declared: Option<u64>, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self::from_source(Source::Stream(Mutex::new(stream.boxed())), declared)
     }
 
     fn from_source(source: Source, declared: Option<u64>) -> Self {
-        Self {
-            source,
-            declared,
-            received: Arc::default(),
-            polled: false,
-            limits: None,
-            waiting: None,
-            leftover: None,
-        }
+        Self { source, declared, received: Arc::default(), polled: false, limits: None, waiting: None, leftover: None }
     }
 
     /// The length that the client declared; `None` for a chunked body, or a stream of HTTP/2 without a length.
@@ -193,9 +182,8 @@ impl RequestBody {
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let Some(limits) = &self.limits else { return Poll::Pending };
         let timeout = limits.timeout;
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Waiting { since: Instant::now(), timeout: Box::pin(sleep(timeout)) });
+        let waiting =
+            self.waiting.get_or_insert_with(|| Waiting { since: Instant::now(), timeout: Box::pin(sleep(timeout)) });
         waiting.timeout.as_mut().poll(cx).map(|()| BodyError::Timeout)
     }
 

@@ -48,7 +48,8 @@ async fn a_file_is_sent_whole_and_in_part() {
     let bytes = content(700_000);
     let file = file_of(&bytes);
     for (offset, length) in [(0, 700_000), (1, 10), (262_143, 262_145), (699_999, 1), (5, 0)] {
-        let body = ResponseBody::file(FileSlice { file: Arc::clone(&file), offset: offset as u64, length: length as u64 });
+        let body =
+            ResponseBody::file(FileSlice { file: Arc::clone(&file), offset: offset as u64, length: length as u64 });
         assert_eq!(body.size_hint().exact(), Some(length as u64));
         assert_eq!(body.is_end_stream(), length == 0);
         let sent = body.collect().await.unwrap().to_bytes();

@@ -29,11 +29,7 @@ impl WriteWatch {
     }
 
     /// Turns the result of a write into an error where the client was too slow.
-    pub(super) fn judge(
-        &mut self,
-        cx: &mut Context<'_>,
-        result: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn judge(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(count)) => Poll::Ready(self.moved(count)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

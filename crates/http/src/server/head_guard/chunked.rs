@@ -35,7 +35,8 @@ impl Chunks {
         Self { state: SIZE, trailer_bytes_left: max_trailer_bytes, line: Vec::new() }
     }
 
-    /// Goes over the next bytes. Gives how many belong to this body, and whether it has ended.
+    /// Goes over the next bytes. Gives how many belong to this body, and whether it has ended. A wrong byte is
+    /// refused when it is the first.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<(usize, bool), Refusal> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Ended {
@@ -47,7 +48,12 @@ impl Chunks {
                     self.state = State::DataReturn;
                 }
             } else {
-                self.state = self.next(bytes[at])?;
+                match self.next(bytes[at]) {
+                    Ok(state) => self.state = state,
+                    // What is right goes on; the same byte is refused again by the next call.
+                    Err(_) if at > 0 => return Ok((at, false)),
+                    Err(refusal) => return Err(refusal),
+                }
                 at += 1;
             }
         }
@@ -93,9 +99,7 @@ impl Chunks {
 fn size_byte(size: u64, digits: u8, byte: u8) -> Result<State, Refusal> {
     match (byte, char::from(byte).to_digit(16)) {
         // Sixteen digits would reach lengths that hyper keeps for itself.
-        (_, Some(digit)) if digits < 15 => {
-            Ok(State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 })
-        }
+        (_, Some(digit)) if digits < 15 => Ok(State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }),
         (b';', _) if digits > 0 => Ok(State::Extension { size, length: 0 }),
         (b'\r', _) if digits > 0 => Ok(State::SizeLineFeed { size }),
         _ => Err(Refusal::Chunk),

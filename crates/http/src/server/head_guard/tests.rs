@@ -120,9 +120,20 @@ fn ambiguous_framing_is_refused() {
 #[test]
 fn odd_request_lines_are_refused() {
     for line in [
-        "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET /a b HTTP/1.1", "GET / HTTP/1.2",
-        "GET / http/1.1", "GET / HTTP/2.0", "G\u{e9}T / HTTP/1.1", "GET /\u{e9} HTTP/1.1", "GET\t/ HTTP/1.1",
-        "CONNECT a:1 HTTP/1.1", "GET /", "(GET) / HTTP/1.1",
+        "GET /",
+        "GET  / HTTP/1.1",
+        "GET / HTTP/1.1 ",
+        " GET / HTTP/1.1",
+        "GET /a b HTTP/1.1",
+        "GET / HTTP/1.2",
+        "GET / http/1.1",
+        "GET / HTTP/2.0",
+        "G\u{e9}T / HTTP/1.1",
+        "GET /\u{e9} HTTP/1.1",
+        "GET\t/ HTTP/1.1",
+        "CONNECT a:1 HTTP/1.1",
+        "GET /",
+        "(GET) / HTTP/1.1",
     ] {
         refused(format!("{line}\r\nHost: a\r\n\r\n").as_bytes(), Refusal::RequestLine);
     }
@@ -134,9 +145,27 @@ fn odd_request_lines_are_refused() {
 #[test]
 fn broken_chunks_are_refused() {
     for chunks in [
-        "\r\n", "x\r\n", " 3\r\nabc\r\n", "3 \r\nabc\r\n", "+3\r\n", "0x3\r\n", "3\nabc\r\n", "3\r\nabcd", "3\r\nabc\n",
-        "3\r\nabc\rx", "3;a\nabc", "3;a\0\r\n", "1000000000000000\r\n", "0\r\nfield\r\n\r\n", "0\r\n a: b\r\n\r\n",
-        "0\r\na : b\r\n\r\n", "0\r\n\n", "0\r\na: b\n\r\n", "-1\r\n", "g\r\n", ";a\r\n",
+        "\r\n",
+        "x\r\n",
+        " 3\r\nabc\r\n",
+        "3 \r\nabc\r\n",
+        "+3\r\n",
+        "0x3\r\n",
+        "3\nabc\r\n",
+        "3\r\nabcd",
+        "3\r\nabc\n",
+        "3\r\nabc\rx",
+        "3;a\nabc",
+        "3;a\0\r\n",
+        "1000000000000000\r\n",
+        "0\r\nfield\r\n\r\n",
+        "0\r\n a: b\r\n\r\n",
+        "0\r\na : b\r\n\r\n",
+        "0\r\n\n",
+        "0\r\na: b\n\r\n",
+        "-1\r\n",
+        "g\r\n",
+        ";a\r\n",
     ] {
         let request = format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
         refused(request.as_bytes(), Refusal::Chunk);
@@ -155,7 +184,8 @@ fn size_limits_hold_to_the_byte() {
     let many = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a: b\r\n".repeat(count));
     passes(&many(99));
     refused(many(100).as_bytes(), Refusal::HeadTooLarge);
-    let trailers = format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\na: {}", "x".repeat(LIMIT));
+    let trailers =
+        format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\na: {}", "x".repeat(LIMIT));
     refused(trailers.as_bytes(), Refusal::Chunk);
     let extension = format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;{}", "x".repeat(300));
     refused(extension.as_bytes(), Refusal::Chunk);
