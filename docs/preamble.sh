@@ -1,0 +1,42 @@
+# For the tested blocks of the how-to pages, in comments there: a server to talk to, and curl as its administrator.
+
+export BERTH_ADMIN_ACCESS_KEY_ID=AKIATUTORIALTUTORIAL
+export BERTH_ADMIN_SECRET_ACCESS_KEY=onlyForThisTutorialonlyForThisTutorial12
+export BERTH_SERVER__LISTEN=127.0.0.1:0
+
+# start [FLAGS] : a server; its URL is $url, its process $server, its log berth.log.
+start() {
+    : >ready.txt
+    berth serve "$@" >>ready.txt 2>>berth.log &
+    server=$!
+    until grep -q '^berth ready' ready.txt; do
+        sleep 0.1
+        kill -0 $server
+    done
+    url=$(sed 's/.*url=//' ready.txt)
+}
+
+stop() {
+    kill $server
+    wait $server
+}
+
+as_admin() {
+    curl -sS -u "$BERTH_ADMIN_ACCESS_KEY_ID:$BERTH_ADMIN_SECRET_ACCESS_KEY" "$@"
+}
+
+# status [CURL ARGUMENTS] : the status code of an answer.
+status() {
+    curl -sS -o /dev/null -w '%{http_code}\n' "$@"
+}
+
+# push_image NAME : a small image with the tag 1; the digest of its layer is $layer.
+push_image() {
+    printf 'a layer of %s' "$1" >layer
+    layer=sha256:$(sha256sum layer | cut -d' ' -f1)
+    as_admin -f -X POST --data-binary @layer "$url/v2/$1/blobs/uploads/?digest=$layer"
+    printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"a/b","config":%s,"layers":[]}' \
+        "{\"mediaType\":\"text/plain\",\"digest\":\"$layer\",\"size\":$(wc -c <layer)}" >manifest
+    as_admin -f -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @manifest \
+        "$url/v2/$1/manifests/1"
+}
