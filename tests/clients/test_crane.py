@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from support import images
 from support.api import Api
 from support.images import Layout
 
@@ -20,7 +21,7 @@ def crane(home, registry):
 
 def single_image(home, layout, digest):
     """crane pushes a layout folder whose index names exactly one image as that image."""
-    copy = Layout(home.path / "single")
+    copy = Layout(home.path / f"single-{digest[-8:]}")
     for blob in layout.digests():
         copy.add(layout.blob(blob), "application/octet-stream")
     manifest = json.loads((layout.path / "index.json").read_bytes())["manifests"][0]
@@ -119,7 +120,8 @@ def test_anonymous_pull(home, public_registry, one):
     home.run("crane", "auth", "logout", public_registry.host)
     home.run("crane", "pull", "--format", "oci", public, home.path / "pulled")
     Layout(home.path / "pulled").holds(layout, digest)
-    for refused in (["pull", private, home.path / "no"], ["push", folder, public], ["delete", public]):
+    other = single_image(home, *images.single(home.path / "other", "hello from nobody"))
+    for refused in (["pull", private, home.path / "no"], ["push", other, public], ["delete", public]):
         said = home.run("crane", *refused, fails=True)
         assert "UNAUTHORIZED" in said or "401" in said
 

@@ -209,7 +209,8 @@ fn table(heading: &str, rows: &[Value]) -> String {
     let line = |name: &str, total: &str, unique: &str, shared: &str, rest: &str| {
         format!("{name:<width$}  {total:>14}  {unique:>14}  {shared:>14}  {rest}").trim_end().to_owned()
     };
-    let mut lines = vec![line(heading, "TOTAL", "UNIQUE", "SHARED", if heading == "IMAGE" { "TAGS" } else { "IMAGES" })];
+    let mut lines =
+        vec![line(heading, "TOTAL", "UNIQUE", "SHARED", if heading == "IMAGE" { "TAGS" } else { "IMAGES" })];
     lines.extend(rows.iter().map(|row| {
         let tags = row["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
         let rest = if row["images"].is_null() { tags } else { row["images"].to_string() };
@@ -223,7 +224,8 @@ async fn verify(settings: &Settings, as_json: bool) -> Result<ExitCode, Failure>
     let domain = opened::existing(settings).await?;
     let (_, bytes) = domain.blob_totals().await?;
     let bar = indicatif::ProgressBar::new(bytes);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    {
         bar.set_style(style);
     }
     let verified = domain.verify(&mut Progress(bar.clone())).await?;

@@ -40,8 +40,8 @@ pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
     let folder = &settings.storage.data_dir;
-    let engine = SqliteEngine::open(&folder.join("berth.db"))
-        .map_err(|error| Failure::CouldNotRun(error.to_string()))?;
+    let engine =
+        SqliteEngine::open(&folder.join("berth.db")).map_err(|error| Failure::CouldNotRun(error.to_string()))?;
     let blobs = FilesystemStore::open(folder.join("blobs"))
         .map_err(|error| Failure::doing("the blob store cannot be opened", error))?;
     let parts = Parts {

@@ -73,7 +73,8 @@ fn lock(folder: &Path) -> Result<File, Failure> {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         let _ = file.read_to_string(&mut holder);
-        let text = format!("{} is in use by process {}: stop it, or use another --data-dir", folder.display(), holder.trim());
+        let text =
+            format!("{} is in use by process {}: stop it, or use another --data-dir", folder.display(), holder.trim());
         return Err(Failure::CouldNotRun(text));
     }
     file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;

@@ -4,9 +4,9 @@ use berth_aws::{AccessKeyId, SecretAccessKey, arn};
 use berth_store::access_keys::{self, AccessKeyRecord};
 use berth_store::clock::sixteen;
 
+use crate::Domain;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::Domain;
 
 const NAME: &str = "administrator";
 

@@ -2,17 +2,17 @@
 
 use berth_oci::digest::{Digest, Hasher};
 use berth_oci::name::RepositoryName;
-use berth_store::blobs::{self, BlobRecord, Location};
 use berth_store::blob_store::chunks;
+use berth_store::blobs::{self, BlobRecord, Location};
 use berth_store::manifests::{self, ReferenceKind};
 use berth_store::{BlobRead, BlobStoreError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
+use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::existing;
-use crate::Domain;
 
 /// A blob that a caller may read.
 #[derive(Debug, Clone)]
@@ -40,7 +40,12 @@ impl BlobHandle {
 
 impl Domain {
     /// A blob of a repository for a HEAD.
-    pub async fn check_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
+    pub async fn check_blob(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<BlobHandle, Error> {
         caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
         self.find_blob(name, digest).await
     }

@@ -13,6 +13,11 @@ pub struct BodyFailed(pub String);
 pub trait Body: Send {
     /// The next bytes; `None` at the end.
     async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFailed>;
+
+    /// How many bytes are to come, where that is known before.
+    fn declared_length(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Bytes that are here already.

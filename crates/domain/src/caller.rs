@@ -122,11 +122,9 @@ impl Caller {
     fn refusal(&self, action: Action, resource: impl FnOnce() -> String) -> Error {
         match self {
             Self::Anonymous => Error::Unauthenticated,
-            other => Error::Denied {
-                principal: other.principal().to_owned(),
-                action: action.as_str(),
-                resource: resource(),
-            },
+            other => {
+                Error::Denied { principal: other.principal().to_owned(), action: action.as_str(), resource: resource() }
+            }
         }
     }
 }

@@ -13,11 +13,11 @@ use berth_store::tags::{self, Change};
 use berth_store::{BlobKey, Transaction};
 use bytes::Bytes;
 
+use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::{existing, for_push};
 use crate::settings::Settings;
-use crate::Domain;
 
 /// Manifests up to this size live in their row; larger ones at a key of the blob store.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -248,7 +248,7 @@ fn check_references(
                 return Err(Error::SizeMismatch { digest, declared, actual });
             }
             Some(_) => {}
-            None if reference.kind == ReferenceKind::Child && settings.allow_sparse_indexes => {}
+            None if settings.allow_sparse_indexes => {}
             None => missing.push(reference.digest.clone()),
         }
     }

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_aws::{AccessKeyId, AccountId, SecretAccessKey};
-use berth_store::access_keys::{self, AccessKeyRecord};
 use berth_store::Timestamp;
+use berth_store::access_keys::{self, AccessKeyRecord};
 
+use crate::Domain;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::seal::ServerKey;
-use crate::Domain;
 
 /// A key that was replaced elsewhere is refused after at most this long.
 const FRESH_FOR: Duration = Duration::from_secs(5);

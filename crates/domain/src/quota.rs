@@ -3,9 +3,9 @@
 use berth_store::repositories::RepositoryId;
 use berth_store::{Transaction, usage};
 
+use crate::Domain;
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::Domain;
 
 impl Domain {
     /// Goes on only where the registry takes content.

@@ -4,10 +4,10 @@ use berth_oci::name::RepositoryName;
 use berth_store::repositories::{self, RepositoryId};
 use berth_store::{Timestamp, Transaction};
 
+use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::Domain;
 
 /// How many names are read at once while looking for those that the caller may see.
 const BATCH: u64 = 1000;

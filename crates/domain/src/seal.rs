@@ -75,9 +75,8 @@ impl ServerKey {
 /// Refuses a server key other than the one that the registry was first started with.
 pub(crate) async fn check_server_key(database: &Database, key: &ServerKey, random: &dyn Random) -> Result<(), Error> {
     let fresh = key.seal(CANARY_PROPERTY, CANARY, random).ok_or(Error::WrongServerKey)?;
-    let sealed = database
-        .write(move |txn| properties::get_or_set(txn, CANARY_PROPERTY, &fresh).map_err(Error::from))
-        .await?;
+    let sealed =
+        database.write(move |txn| properties::get_or_set(txn, CANARY_PROPERTY, &fresh).map_err(Error::from)).await?;
     match key.open(CANARY_PROPERTY, &sealed) {
         Some(opened) if opened.as_slice() == CANARY => Ok(()),
         _ => Err(Error::WrongServerKey),

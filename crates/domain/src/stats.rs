@@ -3,10 +3,10 @@
 use berth_oci::name::RepositoryName;
 use berth_store::stats::{self, ImageSizes, RepositorySizes};
 
+use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::existing;
-use crate::Domain;
 
 impl Domain {
     /// The sizes of up to `limit` repositories behind the name `after`.

@@ -4,10 +4,10 @@ use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
 use berth_store::tags::{self, TagMove};
 
+use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::{Page, existing};
-use crate::Domain;
 
 impl Domain {
     /// Up to `limit` tags behind `last`, in byte order.

@@ -16,41 +16,50 @@ use berth_store::clock::sixteen;
 use berth_store::uploads::{self, UploadRecord};
 use berth_store::{BlobKey, BlobStoreError, BlobWriter};
 
+use crate::Domain;
 use crate::body::Body;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::quota;
 use crate::repositories::{existing, for_push};
-use crate::Domain;
 
 /// How many repositories are looked at for a mount that names no source.
 const MOUNT_CANDIDATES: u64 = 100;
 
-/// One upload's writer between requests.
+/// Writers kept between requests. Each is an open file; uploads beyond that are taken up again for each request.
+const KEPT_WRITERS: usize = 256;
+
+/// One upload between requests. Whoever writes holds `open`, and reads the lease again under it.
+#[derive(Default)]
 struct Session {
-    record: UploadRecord,
     offset: AtomicU64,
-    writer: tokio::sync::Mutex<Option<Box<dyn BlobWriter>>>,
+    open: Arc<tokio::sync::Mutex<Option<Box<dyn BlobWriter>>>>,
 }
 
-/// The uploads whose writers are in memory.
+/// The uploads that were used lately.
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
 
 impl Sessions {
-    fn get(&self, id: &str) -> Option<Arc<Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    /// Keeps `session`, unless another request was quicker: that one's is returned.
-    fn keep(&self, session: Session) -> Arc<Session> {
+    fn slot(&self, id: &str) -> Arc<Session> {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(sessions.entry(session.record.id.clone()).or_insert_with(|| Arc::new(session)))
+        Arc::clone(sessions.entry(id.to_owned()).or_default())
     }
 
     fn forget(&self, id: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
+
+    fn is_crowded(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() > KEPT_WRITERS
+    }
+}
+
+/// An upload that nobody else can write to while this exists.
+struct Held {
+    record: UploadRecord,
+    session: Arc<Session>,
+    writer: tokio::sync::OwnedMutexGuard<Option<Box<dyn BlobWriter>>>,
 }
 
 /// What a mount came to.
@@ -76,7 +85,9 @@ impl Domain {
         let key = BlobKey::fresh(self.random.as_ref());
         let record = self.open_lease(caller, name, &id, key, algorithm).await?;
         let writer = self.blobs.create(&record.key, algorithm).await?;
-        self.sessions.keep(Session { record, offset: AtomicU64::new(0), writer: tokio::sync::Mutex::new(Some(writer)) });
+        if !self.sessions.is_crowded() {
+            *self.sessions.slot(&record.id).open.lock().await = Some(writer);
+        }
         Ok(id)
     }
 
@@ -116,8 +127,11 @@ impl Domain {
     /// How many bytes an upload holds.
     pub async fn upload_status(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
-        let session = self.session(caller, name, id).await?;
-        Ok(session.offset.load(Ordering::Acquire))
+        match self.hold(caller, name, id).await {
+            Ok(held) => Ok(held.session.offset.load(Ordering::Acquire)),
+            Err(Error::UploadBusy { offset }) => Ok(offset),
+            Err(error) => Err(error),
+        }
     }
 
     /// Appends a body to an upload and returns the new offset. With `expected_start` the body must begin there. What
@@ -132,10 +146,13 @@ impl Domain {
     ) -> Result<u64, Error> {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
         self.ensure_writable().await?;
-        let session = self.session(caller, name, id).await?;
-        self.extend_lease(&session.record).await?;
-        let mut slot = hold(&session)?;
-        self.receive(&session, &mut slot, expected_start, body).await
+        let mut held = self.hold(caller, name, id).await?;
+        self.extend_lease(&held.record).await?;
+        let received = self.receive(&mut held, expected_start, body).await;
+        if self.sessions.is_crowded() {
+            self.sessions.forget(&held.record.id);
+        }
+        received
     }
 
     /// Finishes an upload with a last body, which may be empty: from here on the repository links the blob `expected`.
@@ -150,28 +167,26 @@ impl Domain {
     ) -> Result<(), Error> {
         caller.allow(Action::CompleteLayerUpload, name, &self.settings)?;
         self.ensure_writable().await?;
-        let session = self.session(caller, name, id).await?;
-        let mut slot = hold(&session)?;
-        self.receive(&session, &mut slot, expected_start, body).await?;
-        let writer = slot.take().ok_or(Error::UploadUnknown)?;
+        let mut held = self.hold(caller, name, id).await?;
+        self.receive(&mut held, expected_start, body).await?;
+        let writer = held.writer.take().ok_or(Error::UploadUnknown)?;
         let outcome = match writer.commit(expected).await {
-            Ok(size) => self.record_blob(&session.record, expected, size).await,
+            Ok(size) => self.record_blob(&held.record, expected, size).await,
             Err(error) => Err(error.into()),
         };
         if outcome.is_err() {
-            self.discard(&session.record).await?;
+            self.discard(&held.record).await?;
         }
-        self.sessions.forget(&session.record.id);
+        self.sessions.forget(&held.record.id);
         outcome
     }
 
     /// Gives up an upload and its bytes.
     pub async fn cancel_upload(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<(), Error> {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
-        let session = self.session(caller, name, id).await?;
-        let mut slot = hold(&session)?;
-        slot.take();
-        self.discard(&session.record).await
+        let mut held = self.hold(caller, name, id).await?;
+        held.writer.take();
+        self.discard(&held.record).await
     }
 
     /// Takes away the uploads whose lease has ended, and their bytes; returns how many.
@@ -210,7 +225,11 @@ impl Domain {
         Ok(Mount::NotFound)
     }
 
-    async fn mount_sources(&self, digest: &Digest, from: Option<&RepositoryName>) -> Result<Vec<RepositoryName>, Error> {
+    async fn mount_sources(
+        &self,
+        digest: &Digest,
+        from: Option<&RepositoryName>,
+    ) -> Result<Vec<RepositoryName>, Error> {
         if let Some(from) = from {
             return Ok(vec![from.clone()]);
         }
@@ -249,18 +268,28 @@ impl Domain {
             .await
     }
 
-    /// The session of an upload that belongs to this caller and repository, taken up again where it is not in memory.
-    async fn session(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<Arc<Session>, Error> {
-        let record = self.lease(caller, name, id).await?;
-        if let Some(session) = self.sessions.get(&record.id) {
-            return Ok(session);
+    /// Takes an upload that belongs to this caller and repository for writing, and takes it up again where its writer is
+    /// not in memory. The lease is read again under the lock: a request that finished the upload before us leaves none.
+    async fn hold(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<Held, Error> {
+        self.lease(caller, name, id).await?;
+        let session = self.sessions.slot(&id.to_string());
+        let offset = session.offset.load(Ordering::Acquire);
+        let mut writer = Arc::clone(&session.open).try_lock_owned().map_err(|_| Error::UploadBusy { offset })?;
+        let record = self.lease(caller, name, id).await.inspect_err(|_| self.sessions.forget(&id.to_string()))?;
+        if writer.is_none() {
+            let resumed = self.take_up(&record).await?;
+            session.offset.store(resumed.offset(), Ordering::Release);
+            *writer = Some(resumed);
         }
-        let writer = match self.blobs.resume(&record.key, record.algorithm).await {
-            Err(BlobStoreError::NotFound(_)) => self.blobs.create(&record.key, record.algorithm).await?,
-            resumed => resumed?,
-        };
-        let offset = AtomicU64::new(writer.offset());
-        Ok(self.sessions.keep(Session { record, offset, writer: tokio::sync::Mutex::new(Some(writer)) }))
+        Ok(Held { record, session, writer })
+    }
+
+    async fn take_up(&self, record: &UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
+        match self.blobs.resume(&record.key, record.algorithm).await {
+            // The process ended between the lease and the file.
+            Err(BlobStoreError::NotFound(_)) => Ok(self.blobs.create(&record.key, record.algorithm).await?),
+            resumed => Ok(resumed?),
+        }
     }
 
     async fn lease(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<UploadRecord, Error> {
@@ -290,34 +319,38 @@ impl Domain {
         self.database.write(move |txn| uploads::extend(txn, &id, now.after(ttl)).map_err(Error::from)).await
     }
 
-    async fn receive(
-        &self,
-        session: &Session,
-        slot: &mut Option<Box<dyn BlobWriter>>,
-        expected_start: Option<u64>,
-        body: &mut dyn Body,
-    ) -> Result<u64, Error> {
-        let writer = slot.as_mut().ok_or(Error::UploadUnknown)?;
+    async fn receive(&self, held: &mut Held, expected_start: Option<u64>, body: &mut dyn Body) -> Result<u64, Error> {
+        let writer = held.writer.as_mut().ok_or(Error::UploadUnknown)?;
         let offset = writer.offset();
         if expected_start.is_some_and(|start| start != offset) {
             return Err(Error::UploadRange { offset });
         }
-        let received = self.pump(writer.as_mut(), body).await;
-        if matches!(received, Err(Error::LayerTooLarge { .. } | Error::OutOfSpace | Error::BlobStore(_))) {
+        let received = match self.pump(writer.as_mut(), body).await {
+            Err(Error::Body(failed)) => writer.flush().await.map_err(Error::from).and(Err(Error::Body(failed))),
+            Ok(()) => writer.flush().await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        let offset = writer.offset();
+        match received {
+            Ok(()) | Err(Error::Body(_)) => {
+                held.session.offset.store(offset, Ordering::Release);
+                received.map(|()| offset)
+            }
             // A failed write is never taken up again as if it had worked: the upload ends here.
-            slot.take();
-            self.discard(&session.record).await?;
-            return received.map(|()| 0);
+            Err(error) => {
+                held.writer.take();
+                self.discard(&held.record).await?;
+                Err(error)
+            }
         }
-        if let Some(writer) = slot.as_mut() {
-            writer.flush().await?;
-            session.offset.store(writer.offset(), Ordering::Release);
-        }
-        received.map(|()| session.offset.load(Ordering::Acquire))
     }
 
     async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body) -> Result<(), Error> {
         let limit = self.settings.layer_bytes;
+        let declared = body.declared_length().unwrap_or(0);
+        if writer.offset().saturating_add(declared) > limit {
+            return Err(Error::LayerTooLarge { limit });
+        }
         while let Some(bytes) = body.chunk().await? {
             if writer.offset().saturating_add(bytes.len() as u64) > limit {
                 return Err(Error::LayerTooLarge { limit });
@@ -366,11 +399,4 @@ impl Domain {
             tracing::warn!(%key, %error, "an unneeded key could not be deleted");
         }
     }
-}
-
-fn hold(session: &Session) -> Result<tokio::sync::MutexGuard<'_, Option<Box<dyn BlobWriter>>>, Error> {
-    session
-        .writer
-        .try_lock()
-        .map_err(|_| Error::UploadBusy { offset: session.offset.load(Ordering::Acquire) })
 }

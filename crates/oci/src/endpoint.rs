@@ -122,6 +122,22 @@ impl Endpoint {
     }
 }
 
+/// An endpoint shows as its path, in the form that [`Endpoint::parse`] takes.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base => f.write_str("/v2/"),
+            Self::Catalog => f.write_str("/v2/_catalog"),
+            Self::Tags { name } => write!(f, "/v2/{name}/tags/list"),
+            Self::Manifest { name, reference } => write!(f, "/v2/{name}/manifests/{reference}"),
+            Self::Blob { name, digest } => write!(f, "/v2/{name}/blobs/{digest}"),
+            Self::Uploads { name } => write!(f, "/v2/{name}/blobs/uploads/"),
+            Self::Upload { name, id } => write!(f, "/v2/{name}/blobs/uploads/{id}"),
+            Self::Referrers { name, digest } => write!(f, "/v2/{name}/referrers/{digest}"),
+        }
+    }
+}
+
 fn parse_name(text: &str) -> Result<RepositoryName, EndpointError> {
     RepositoryName::parse(text).map_err(EndpointError::Name)
 }
@@ -253,20 +269,6 @@ mod tests {
         ));
     }
 
-    /// The path that an endpoint came from.
-    fn path(endpoint: &Endpoint) -> String {
-        match endpoint {
-            Endpoint::Base => "/v2/".to_owned(),
-            Endpoint::Catalog => "/v2/_catalog".to_owned(),
-            Endpoint::Tags { name } => format!("/v2/{name}/tags/list"),
-            Endpoint::Manifest { name, reference } => format!("/v2/{name}/manifests/{reference}"),
-            Endpoint::Blob { name, digest } => format!("/v2/{name}/blobs/{digest}"),
-            Endpoint::Uploads { name } => format!("/v2/{name}/blobs/uploads/"),
-            Endpoint::Upload { name, id } => format!("/v2/{name}/blobs/uploads/{id}"),
-            Endpoint::Referrers { name, digest } => format!("/v2/{name}/referrers/{digest}"),
-        }
-    }
-
     /// Names made of the API's own words.
     const NAME: &str =
         "(blobs|uploads|manifests|tags|list|referrers|v2|a)(/(blobs|uploads|manifests|tags|list|a)){0,4}";
@@ -291,7 +293,7 @@ mod tests {
                 Endpoint::Referrers { name, digest },
             ];
             for endpoint in endpoints {
-                prop_assert_eq!(Endpoint::parse(&path(&endpoint)), Ok(endpoint));
+                prop_assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint));
             }
         }
     }

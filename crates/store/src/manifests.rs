@@ -229,20 +229,16 @@ pub struct DanglingReference {
     pub kind: ReferenceKind,
 }
 
-/// Up to `limit` references to what a repository does not hold; missing children count only where `children` says so.
-pub fn dangling(
-    txn: &mut dyn Transaction,
-    children: bool,
-    limit: u64,
-) -> Result<Vec<DanglingReference>, StoreError> {
+/// Up to `limit` references to what a repository does not hold.
+pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
     let sql = "SELECT p.name, m.digest, r.digest, r.kind FROM manifest_references r \
                JOIN manifests m ON m.id = r.manifest_id JOIN repositories p ON p.id = r.repository_id \
                WHERE (r.kind = 'blob' AND NOT EXISTS (SELECT 1 FROM repository_blobs l \
                    WHERE l.repository_id = r.repository_id AND l.digest = r.digest)) \
-                 OR (?1 AND r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
-                   WHERE c.repository_id = r.repository_id AND c.digest = r.digest)) LIMIT ?2";
+                 OR (r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
+                   WHERE c.repository_id = r.repository_id AND c.digest = r.digest)) LIMIT ?1";
     let kind = |text: &str| if text == "blob" { ReferenceKind::Blob } else { ReferenceKind::Child };
-    let rows = txn.query(sql, parameters![children, limit])?;
+    let rows = txn.query(sql, parameters![limit])?;
     rows.iter()
         .map(|row| {
             Ok(DanglingReference {
@@ -256,16 +252,15 @@ pub fn dangling(
 }
 
 /// The size of a manifest of the repository, where it is there.
-pub fn size(
-    txn: &mut dyn Transaction,
-    repository: RepositoryId,
-    digest: &Digest,
-) -> Result<Option<u64>, StoreError> {
+pub fn size(txn: &mut dyn Transaction, repository: RepositoryId, digest: &Digest) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT size FROM manifests WHERE repository_id = ?1 AND digest = ?2";
     txn.query(sql, parameters![repository, digest])?.first().map(|row| row.unsigned(0)).transpose()
 }
 
 /// The blob that holds a manifest's bytes.
-pub fn content(txn: &mut dyn Transaction, manifest: &ManifestRecord) -> Result<Option<crate::blobs::BlobRecord>, StoreError> {
+pub fn content(
+    txn: &mut dyn Transaction,
+    manifest: &ManifestRecord,
+) -> Result<Option<crate::blobs::BlobRecord>, StoreError> {
     crate::blobs::find(txn, &manifest.digest)
 }

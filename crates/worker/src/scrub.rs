@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Blobs that are looked up at once.
 const BATCH: u64 = 16;
 /// How long to rest when nothing is due, or after a failure.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 /// How to scrub.
 #[derive(Debug, Clone, Copy)]

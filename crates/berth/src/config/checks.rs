@@ -1,8 +1,8 @@
 //! What values must be together.
 
+use super::Settings;
 use super::effective::Values;
 use super::problem::Problem;
-use super::Settings;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {

@@ -45,7 +45,8 @@ pub struct Values(Vec<Entry>);
 
 impl Values {
     fn defaults() -> Self {
-        let entry = |setting: &'static Setting| Entry { setting, value: parsed_default(setting), origin: Origin::Default };
+        let entry =
+            |setting: &'static Setting| Entry { setting, value: parsed_default(setting), origin: Origin::Default };
         Self(SETTINGS.iter().map(entry).collect())
     }
 

@@ -28,7 +28,7 @@ pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Vec<G
         }
     }
     // The order in which a process sees its variables means nothing; problems are told in a stable one.
-    problems.sort_by(|a, b| a.origin.to_string().cmp(&b.origin.to_string()));
+    problems.sort_by_key(|problem| problem.origin.to_string());
     (given, problems)
 }
 

@@ -73,7 +73,9 @@ impl Reader<'_> {
             let line = self.line_of(root, name);
             match (SECTIONS.iter().any(|(section, _)| *section == name), item.as_table_like()) {
                 (true, Some(section)) => self.section(name, section),
-                (true, None) => self.unread(line, format!("{name} is a section: write [{name}] and its settings below")),
+                (true, None) => {
+                    self.unread(line, format!("{name} is a section: write [{name}] and its settings below"))
+                }
                 (false, Some(_)) => self.unknown_section(line, name),
                 (false, None) => self.homeless(line, name),
             }

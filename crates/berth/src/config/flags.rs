@@ -36,7 +36,9 @@ fn argument(setting: &'static Setting, name: &'static str) -> Arg {
     let argument = Arg::new(setting.key).long(name).help(help(setting)).help_heading("Settings");
     match (setting.is_list, setting.is_switch) {
         (true, _) => argument.value_name(value_name(setting)).action(ArgAction::Append),
-        (_, true) => argument.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true"),
+        (_, true) => {
+            argument.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
         _ => argument.value_name(value_name(setting)),
     }
 }

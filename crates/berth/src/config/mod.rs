@@ -29,6 +29,3 @@ pub use load::load;
 pub use origin::Origin;
 pub use problem::Problem;
 pub use setting::{Kind, Setting};
-
-#[cfg(test)]
-mod tests;

@@ -61,8 +61,7 @@ fn a02_page_sizes_that_are_no_numbers_are_refused() {
     attack(|server| {
         let client = server.client();
         client.push_manifest("pages", "one", &empty_index("one")).expect(201);
-        for size in ["-1", "abc", "1e9999", "", "1.5", "0x10", "+", "%00", "1%20", "99999999999999999999999999", "NaN"]
-        {
+        for size in ["-1", "abc", "1e9999", "1.5", "0x10", "+", "%00", "1%20", "99999999999999999999999999", "NaN"] {
             for list in ["_catalog", "pages/tags/list"] {
                 client.get(&format!("/v2/{list}?n={size}")).expect(400);
             }

@@ -1,5 +1,7 @@
 //! A14 to A18: digests, names and tags that are none, and paths out of the house.
 
+use std::path::PathBuf;
+
 use berth_testkit::{Client, empty_index, media, tree_files};
 
 use crate::digests::{bad_digests, endless_digest};
@@ -30,7 +32,9 @@ fn a14_what_is_no_digest_is_refused_as_one() {
             for (method, target) in uses_of_digest(&client, &digest) {
                 let reply = client.request(method, &target, &[], &[]);
                 assert_eq!(reply.status, 400, "{method} {target:.200}: {}", reply.text());
-                if method != "HEAD" {
+                // A control character in a query is refused before anybody asks what it stands for.
+                let before_it_is_read = target.contains('?') && digest.contains("%0");
+                if method != "HEAD" && !before_it_is_read {
                     assert_eq!(reply.error_code().as_deref(), Some("DIGEST_INVALID"), "{method} {target:.200}");
                 }
             }
@@ -95,7 +99,8 @@ const BAD_NAMES: [&str; 26] = [
 fn a15_what_is_no_repository_name_is_refused_as_one() {
     attack(|server| {
         let client = server.client();
-        let outside = || tree_files(server.data().parent().unwrap()).len();
+        let stray = |file: &PathBuf| !file.starts_with(server.blobs()) && !file.to_string_lossy().contains("/berth.db");
+        let outside = || tree_files(server.data().parent().unwrap()).into_iter().filter(stray).collect::<Vec<_>>();
         let manifest = empty_index("x");
         client.get("/v2/_catalog").expect(200);
         let before = outside();

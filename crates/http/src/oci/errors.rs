@@ -86,8 +86,10 @@ impl From<Error> for Refusal {
         let message = error.to_string();
         let refuse = |status, code| Self::new(status, code, message.clone());
         match error {
-            Error::Unauthenticated | Error::WrongCredentials => refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized)
-                .header(WWW_AUTHENTICATE, "Basic realm=\"berth\",service=\"ecr.amazonaws.com\""),
+            Error::Unauthenticated | Error::WrongCredentials => {
+                refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized)
+                    .header(WWW_AUTHENTICATE, "Basic realm=\"berth\",service=\"ecr.amazonaws.com\"")
+            }
             Error::Denied { .. } => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
             Error::RepositoryUnknown(name) => {
                 refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown).detail(json!({ "name": name.as_str() }))
@@ -121,9 +123,7 @@ impl From<Error> for Refusal {
             }
             Error::ReadOnly | Error::Damaged(_) => unavailable(message),
             Error::OutOfSpace => refuse(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
-            Error::Body(_) => {
-                refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close")
-            }
+            Error::Body(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close"),
             Error::Database(StoreError::Unavailable(_)) => {
                 tracing::error!(error = %message, "the database is unavailable");
                 unavailable("the registry cannot reach its database at the moment: try again soon".to_owned())

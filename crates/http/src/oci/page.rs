@@ -16,9 +16,7 @@ pub(super) fn size(query: &Query) -> Result<Option<u64>, Refusal> {
     match query.page_size() {
         Ok(PageSize::Absent) => Ok(None),
         Ok(PageSize::Items(count)) => Ok(Some(count)),
-        Err(error) => {
-            Err(Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::PaginationNumberInvalid, error.to_string()))
-        }
+        Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::PaginationNumberInvalid, error.to_string())),
     }
 }
 

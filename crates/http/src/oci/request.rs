@@ -26,6 +26,10 @@ impl Body for IncomingBytes {
     async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFailed> {
         self.0.chunk().await.transpose().map_err(|error| BodyFailed(error.to_string()))
     }
+
+    fn declared_length(&self) -> Option<u64> {
+        self.0.declared_length()
+    }
 }
 
 impl Call {

@@ -43,9 +43,11 @@ async fn mount(
     query: &Query,
 ) -> Result<Option<Response<ResponseBody>>, Refusal> {
     let Some(digest) = query.first("mount").map(parse_digest).transpose()? else { return Ok(None) };
-    let from = query.first("from").map(RepositoryName::parse).transpose().map_err(|error| {
-        Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::NameInvalid, format!("from: {error}"))
-    })?;
+    let from = query
+        .first("from")
+        .map(RepositoryName::parse)
+        .transpose()
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::NameInvalid, format!("from: {error}")))?;
     match domain.mount_blob(caller, name, &digest, from.as_ref()).await? {
         Mount::Mounted => created(call, name, &digest).map(Some),
         Mount::NotFound => Ok(None),
@@ -53,13 +55,14 @@ async fn mount(
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refusal> {
-    Digest::parse(text).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string()))
+    Digest::parse(text)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string()))
 }
 
 fn algorithm(query: &Query, digest: Option<&Digest>) -> Result<Algorithm, Refusal> {
     let named = query.first("digest-algorithm").map(Algorithm::parse).transpose();
-    let named = named
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string()))?;
+    let named =
+        named.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string()))?;
     Ok(named.or(digest.map(Digest::algorithm)).unwrap_or(Algorithm::Sha256))
 }
 
@@ -82,7 +85,7 @@ pub(super) async fn patch(
     call: &mut Call,
 ) -> Answer {
     call.refuse_content_encoding()?;
-    let start = expected_start(call)?;
+    let start = expected_start(domain, caller, name, id, call).await?;
     let appended = domain.append_to_upload(caller, name, id, start, &mut call.body).await;
     let offset = appended.map_err(|error| with_location(error, call, name, id))?;
     accepted(call, name, id, offset)
@@ -101,7 +104,7 @@ pub(super) async fn put(
         let message = "say what the upload is: PUT it with ?digest=sha256:...";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, message));
     };
-    let start = expected_start(call)?;
+    let start = expected_start(domain, caller, name, id, call).await?;
     let finished = domain.finish_upload(caller, name, id, start, &mut call.body, &digest).await;
     finished.map_err(|error| with_location(error, call, name, id))?;
     created(call, name, &digest)
@@ -112,18 +115,34 @@ pub(super) async fn cancel(domain: &Domain, caller: &Caller, name: &RepositoryNa
     content::finish(Response::builder().status(StatusCode::NO_CONTENT), ResponseBody::empty())
 }
 
-/// Where `Content-Range` says that the body begins; its length must be the body's.
-fn expected_start(call: &Call) -> Result<Option<u64>, Refusal> {
-    let refuse = |message: String| {
-        Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BlobUploadInvalid, message)
+/// Where `Content-Range` says that the body begins; its length must be the body's. A refusal tells the true offset.
+async fn expected_start(
+    domain: &Domain,
+    caller: &Caller,
+    name: &RepositoryName,
+    id: &UploadId,
+    call: &Call,
+) -> Result<Option<u64>, Refusal> {
+    let message = match declared_start(call) {
+        Ok(start) => return Ok(start),
+        Err(message) => message,
     };
+    let offset = domain.upload_status(caller, name, id).await?;
+    Err(wrong_range(message).header(RANGE, range_header(offset)).header(LOCATION, upload_url(call, name, id)))
+}
+
+fn wrong_range(message: String) -> Refusal {
+    Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BlobUploadInvalid, message)
+}
+
+fn declared_start(call: &Call) -> Result<Option<u64>, String> {
     let Some(value) = call.parts.headers.get(CONTENT_RANGE) else { return Ok(None) };
-    let text = value.to_str().map_err(|_| refuse("Content-Range is not text".to_owned()))?;
-    let range = ContentRange::parse(text).map_err(|error| refuse(format!("Content-Range: {error}")))?;
+    let text = value.to_str().map_err(|_| "Content-Range is not text".to_owned())?;
+    let range = ContentRange::parse(text).map_err(|error| format!("Content-Range: {error}"))?;
     let length = range.end_inclusive.checked_sub(range.start).and_then(|span| span.checked_add(1));
     match call.declared_length() {
         Some(declared) if Some(declared) != length => {
-            Err(refuse(format!("Content-Range names another length than the {declared} bytes of the body")))
+            Err(format!("Content-Range names another length than the {declared} bytes of the body"))
         }
         _ => Ok(Some(range.start)),
     }
@@ -131,10 +150,7 @@ fn expected_start(call: &Call) -> Result<Option<u64>, Refusal> {
 
 /// A refused chunk tells where the upload is, so that the client can go on.
 fn with_location(error: berth_domain::Error, call: &Call, name: &RepositoryName, id: &UploadId) -> Refusal {
-    let goes_on = matches!(
-        error,
-        berth_domain::Error::UploadRange { .. } | berth_domain::Error::UploadBusy { .. }
-    );
+    let goes_on = matches!(error, berth_domain::Error::UploadRange { .. } | berth_domain::Error::UploadBusy { .. });
     let refusal = Refusal::from(error);
     if goes_on { refusal.header(LOCATION, upload_url(call, name, id)) } else { refusal }
 }

@@ -34,7 +34,8 @@ impl Kind for Size {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at_checked(digits)?;
         let unit = unit.trim_start();
-        let (_, factor) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(if unit.is_empty() { "B" } else { unit }))?;
+        let (_, factor) =
+            UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(if unit.is_empty() { "B" } else { unit }))?;
         within(number.parse::<u64>().ok()?.checked_mul(*factor)?)
     }
 
@@ -46,7 +47,7 @@ impl Kind for Size {
     }
 
     fn show(&self) -> Value {
-        let exact = |unit: &&(&str, u64)| self.0 >= unit.1 && self.0 % unit.1 == 0 && unit.1 > 1;
+        let exact = |unit: &&(&str, u64)| self.0 >= unit.1 && self.0.is_multiple_of(unit.1) && unit.1 > 1;
         match UNITS.iter().find(exact) {
             Some((name, factor)) => Value::from(format!("{}{name}", self.0 / factor)),
             None => Value::from(self.0),

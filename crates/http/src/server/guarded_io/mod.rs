@@ -256,7 +256,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
 
     /// Whether the client may be in the middle of sending something that nobody will read.
     fn client_may_be_sending(&self) -> bool {
-        let in_the_middle = !self.guard.expects_head() || !self.held.is_empty();
+        let in_the_middle = !self.guard.expects_head() || !self.held.is_empty() || self.rejection.get().is_some();
         self.state != ReadState::PeerEnded && !self.guard.is_http2() && in_the_middle
     }
 }
