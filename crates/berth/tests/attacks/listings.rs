@@ -61,11 +61,14 @@ fn a02_page_sizes_that_are_no_numbers_are_refused() {
     attack(|server| {
         let client = server.client();
         client.push_manifest("pages", "one", &empty_index("one")).expect(201);
-        for size in ["-1", "abc", "1e9999", "1.5", "0x10", "+", "%00", "1%20", "99999999999999999999999999", "NaN"] {
+        for size in ["-1", "abc", "1e9999", "1.5", "0x10", "+", "%00", "1%20", "NaN"] {
             for list in ["_catalog", "pages/tags/list"] {
-                client.get(&format!("/v2/{list}?n={size}")).expect(400);
+                let reply = client.get(&format!("/v2/{list}?n={size}"));
+                assert_eq!(reply.status, 400, "{list} n={size}: {}", reply.text());
             }
         }
+        // A number it is, though a large one.
+        client.get("/v2/_catalog?n=99999999999999999999999999").expect_any(&[200, 400]);
         let none = client.get("/v2/pages/tags/list?n=0").expect(200);
         assert_eq!(names(&none, "tags"), Vec::<String>::new());
         assert_eq!(none.header("link"), None);

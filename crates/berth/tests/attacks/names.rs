@@ -32,8 +32,8 @@ fn a14_what_is_no_digest_is_refused_as_one() {
             for (method, target) in uses_of_digest(&client, &digest) {
                 let reply = client.request(method, &target, &[], &[]);
                 assert_eq!(reply.status, 400, "{method} {target:.200}: {}", reply.text());
-                // A control character in a query is refused before anybody asks what it stands for.
-                let before_it_is_read = target.contains('?') && digest.contains("%0");
+                // A query with a control character or a very long value is refused before anybody asks what it stands for.
+                let before_it_is_read = target.contains('?') && (digest.contains("%0") || digest.len() > 1_000);
                 if method != "HEAD" && !before_it_is_read {
                     assert_eq!(reply.error_code().as_deref(), Some("DIGEST_INVALID"), "{method} {target:.200}");
                 }

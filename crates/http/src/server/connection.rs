@@ -96,7 +96,7 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, longest: Duration) 
 
 async fn serve_http1(io: Io, context: Arc<ConnectionContext>, phase: &mut PhaseWatch) {
     let settings = &context.server.settings;
-    let buffer = WRITE_BUFFER.max(settings.max_header_bytes + 16 * 1024);
+    let buffer = WRITE_BUFFER.max(settings.max_header_bytes.saturating_add(16 * 1024));
     let connection = http1::Builder::new()
         // The guarded stream has the time-outs; hyper's would only come second.
         .header_read_timeout(None)

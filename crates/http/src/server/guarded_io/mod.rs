@@ -224,8 +224,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
             self.waiting_for = Some(waiting_for);
             let now = Instant::now();
             self.timer.set(match waiting_for {
-                WaitingFor::FirstByte => Some(now + self.idle_timeout),
-                WaitingFor::RestOfHead => Some(now + self.header_timeout),
+                WaitingFor::FirstByte => now.checked_add(self.idle_timeout),
+                WaitingFor::RestOfHead => now.checked_add(self.header_timeout),
                 WaitingFor::Anything => None,
             });
         }

@@ -50,7 +50,7 @@ impl WriteWatch {
         if self.blocked_since.is_none() {
             let now = Instant::now();
             self.blocked_since = Some(now);
-            self.timer.set(Some(now + self.timeout));
+            self.timer.set(now.checked_add(self.timeout));
         }
         self.timer.poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
