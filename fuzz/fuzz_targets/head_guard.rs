@@ -1,33 +1,36 @@
-//! Any bytes on a connection are judged without a panic, and the same however they are split. The first byte of the
-//! input says where.
+//! The guard says the same of a connection's bytes however they were cut on their way, and once it has refused it lets
+//! nothing more pass. The first byte of the input is the length of the pieces.
 #![no_main]
 
-// The module is pure; its crate would bring the whole server along.
-#[path = "../../crates/http/src/server/head_guard/mod.rs"]
-#[allow(dead_code, reason = "the target drives a part of the module")]
-mod head_guard;
-
-use head_guard::{HeadGuard, Inspection};
+use berth_http::server::head_guard::HeadGuard;
 use libfuzzer_sys::fuzz_target;
 
-const LIMIT: usize = 512;
+const MAX_HEADER_BYTES: usize = 512;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((step, bytes)) = input.split_first() else { return };
-    let whole = HeadGuard::new(LIMIT).inspect(bytes);
-    assert!(whole.release <= bytes.len());
-    assert_eq!(in_pieces(bytes, usize::from(*step).max(1)), whole);
+    let Some((&length, bytes)) = input.split_first() else { return };
+    let (at_once, refused) = inspect(bytes, bytes.len().max(1));
+    let (in_pieces, refused_in_pieces) = inspect(bytes, usize::from(length).max(1));
+    assert_eq!(refused, refused_in_pieces);
+    if !refused {
+        assert_eq!(at_once, in_pieces);
+    }
 });
 
-fn in_pieces(bytes: &[u8], step: usize) -> Inspection {
-    let mut guard = HeadGuard::new(LIMIT);
-    let mut release = 0;
-    for end in (0..bytes.len()).step_by(step).skip(1).chain([bytes.len()]) {
-        let inspection = guard.inspect(&bytes[release..end]);
-        release += inspection.release;
-        if inspection.refusal.is_some() {
-            return Inspection { release, refusal: inspection.refusal };
+/// How many bytes a new guard lets pass, and whether it refuses the rest.
+fn inspect(bytes: &[u8], piece: usize) -> (usize, bool) {
+    let mut guard = HeadGuard::new(MAX_HEADER_BYTES);
+    let (mut arrived, mut released) = (0, 0);
+    while arrived < bytes.len() {
+        arrived = bytes.len().min(arrived + piece);
+        let said = guard.inspect(&bytes[released..arrived]);
+        released += said.release;
+        assert!(released <= arrived);
+        if said.refusal.is_some() {
+            let again = guard.inspect(&bytes[released..]);
+            assert_eq!((again.release, again.refusal), (0, said.refusal));
+            return (released, true);
         }
     }
-    Inspection { release, refusal: None }
+    (released, false)
 }
