@@ -1,0 +1,162 @@
+//! Answering challenges: Basic, and tokens of a token server (distribution's "Token Authentication Specification").
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
+use url::Url;
+
+use super::address::RegistryAddress;
+use super::challenge::{self, Challenge};
+use super::docker_config::Credentials;
+use super::http::{Answer, Ask, Http};
+use crate::SourceError;
+
+const TOKEN_BYTES: usize = 1024 * 1024;
+/// Tokens kept: one for each repository that is being read.
+const KEPT: usize = 64;
+
+/// What is known about getting in.
+pub struct Login {
+    credentials: Option<Credentials>,
+    granted: Mutex<HashMap<String, HeaderValue>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Token {
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    access_token: Option<String>,
+}
+
+impl Login {
+    pub fn new(credentials: Option<Credentials>) -> Self {
+        Self { credentials, granted: Mutex::default() }
+    }
+
+    /// What let us in last time.
+    pub fn granted(&self, scope: &str) -> Option<HeaderValue> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+
+    fn remember(&self, scope: &str, header: &HeaderValue) {
+        let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        if granted.len() >= KEPT {
+            granted.clear();
+        }
+        granted.insert(scope.to_owned(), header.clone());
+    }
+
+    /// What the challenge of an answer asks for.
+    pub async fn answer(
+        &self,
+        http: &Http,
+        home: &RegistryAddress,
+        answer: &Answer,
+        scope: &str,
+    ) -> Result<HeaderValue, SourceError> {
+        let headers = answer.headers().get_all(WWW_AUTHENTICATE);
+        let challenges: Vec<Challenge> =
+            headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect();
+        let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
+        let header = match (of("bearer"), of("basic")) {
+            (Some(bearer), _) => self.token(http, home, bearer, scope).await?,
+            (None, Some(_)) => self.basic().ok_or_else(|| self.refused(home))?,
+            (None, None) => {
+                let text = format!("{} asks for a login in a way that is not known here", home.host());
+                return Err(SourceError::Login(text));
+            }
+        };
+        self.remember(scope, &header);
+        Ok(header)
+    }
+
+    /// The error of one who did not get in.
+    pub fn refused(&self, home: &RegistryAddress) -> SourceError {
+        let host = home.host();
+        SourceError::Login(match &self.credentials {
+            None => format!(
+                "{host} asks for a login: set BERTH_IMPORT_USERNAME and BERTH_IMPORT_PASSWORD, or log in with docker login {host}"
+            ),
+            Some(credentials) => format!(
+                "{host} refuses the login of {}: check the password, and whether this user may pull what is to be imported",
+                crate::error::clip(&credentials.username)
+            ),
+        })
+    }
+
+    fn basic(&self) -> Option<HeaderValue> {
+        let Credentials { username, password } = self.credentials.as_ref()?;
+        secret(&format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
+    }
+
+    async fn token(
+        &self,
+        http: &Http,
+        home: &RegistryAddress,
+        challenge: &Challenge,
+        scope: &str,
+    ) -> Result<HeaderValue, SourceError> {
+        let broken = |why: &str| SourceError::Login(format!("the login of {} cannot be used: {why}", home.host()));
+        let realm = challenge.parameter("realm").and_then(|realm| Url::parse(realm).ok());
+        let mut url = realm.ok_or_else(|| broken("it names no token server"))?;
+        let scope = challenge.parameter("scope").unwrap_or(scope);
+        {
+            let mut query = url.query_pairs_mut();
+            challenge.parameter("service").map(|service| query.append_pair("service", service));
+            query.append_pair("scope", scope);
+        }
+        let authorization = if may_know(home, &url) { self.basic() } else { None };
+        let answer = http.send(&Ask { authorization, ..Ask::get(url) }).await?;
+        match answer.status() {
+            200 => {}
+            401 | 403 => return Err(self.refused(home)),
+            _ => return Err(answer.refusal().await),
+        }
+        let token: Token = serde_json::from_slice(&answer.body(TOKEN_BYTES).await?)
+            .map_err(|_| broken("the token server's answer is no token"))?;
+        let token = token.token.or(token.access_token).filter(|token| !token.is_empty());
+        let header = token.and_then(|token| secret(&format!("Bearer {token}")));
+        header.ok_or_else(|| broken("the token server gave none"))
+    }
+}
+
+/// Whether a token server may be told the password: the registry itself, or one that the registry names over TLS and that
+/// has TLS too. Docker Hub's and GitLab's are on hosts of their own.
+fn may_know(home: &RegistryAddress, realm: &Url) -> bool {
+    let plain = realm.username().is_empty() && realm.password().is_none();
+    plain && (home.is_home_of(realm) || (home.is_secure() && realm.scheme() == "https"))
+}
+
+fn secret(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_goes_to_the_registry_or_over_tls_to_its_token_server() {
+        let table = [
+            ("https://a.example", "https://a.example/token", true),
+            ("https://a.example", "https://auth.example/token", true),
+            ("https://a.example", "http://auth.example/token", false),
+            ("https://a.example", "http://a.example/token", false),
+            ("http://a.example", "http://a.example/token", true),
+            ("http://a.example", "http://a.example:81/token", false),
+            ("http://a.example", "https://auth.example/token", false),
+            ("https://a.example", "https://u:p@a.example/token", false),
+        ];
+        for (home, realm, expected) in table {
+            let home = RegistryAddress::parse(home).unwrap();
+            assert_eq!(may_know(&home, &Url::parse(realm).unwrap()), expected, "{home:?} {realm}");
+        }
+    }
+}
