@@ -12,6 +12,7 @@ pub mod body;
 pub mod caller;
 pub mod error;
 pub mod images;
+pub mod import;
 pub mod login;
 pub mod quota;
 pub mod referrers;

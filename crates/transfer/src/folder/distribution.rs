@@ -80,7 +80,7 @@ impl Store {
         Err(SourceError::Unusable(format!("the link to {digest} leads to {linked}")))
     }
 
-    fn data(&self, digest: &Digest) -> [String; 5] {
+    fn data(digest: &Digest) -> [String; 5] {
         let hex = digest.hex();
         let shard = hex.get(..2).unwrap_or_default().to_owned();
         ["blobs".to_owned(), digest.algorithm().as_str().to_owned(), shard, hex, "data".to_owned()]
@@ -92,12 +92,12 @@ impl Store {
             Reference::Tag(tag) => self.tagged(repository, tag.as_str())?,
         };
         self.ensure_linked(repository, &[MANIFESTS, "revisions"], &digest)?;
-        manifest_at(&self.tree, &self.path(&self.data(&digest).each_ref().map(String::as_str)), &digest)
+        manifest_at(&self.tree, &self.path(&Self::data(&digest).each_ref().map(String::as_str)), &digest)
     }
 
     fn blob(&self, repository: &str, digest: &Digest, offset: u64) -> Result<ByteStream, SourceError> {
         self.ensure_linked(repository, &["_layers"], digest)?;
-        self.tree.bytes(&self.path(&self.data(digest).each_ref().map(String::as_str)), offset)
+        self.tree.bytes(&self.path(&Self::data(digest).each_ref().map(String::as_str)), offset)
     }
 
     fn tagged(&self, repository: &str, tag: &str) -> Result<Digest, SourceError> {
@@ -155,6 +155,7 @@ impl Store {
             Err(SourceError::Io { reason, .. }) if reason.kind() == std::io::ErrorKind::NotADirectory => {
                 return Ok((None, Vec::new()));
             }
+            Err(error) if folder.is_empty() => return Err(error),
             Err(error) => {
                 return Ok((Some(Entry::Unusable { name: clip(folder), reason: error.to_string() }), Vec::new()));
             }

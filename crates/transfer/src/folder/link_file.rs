@@ -37,7 +37,8 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_a_digest(bytes: Vec<u8>) {
             if let Some(digest) = parse(&bytes) {
-                prop_assert_eq!(digest.to_string().as_bytes(), bytes.trim_ascii());
+                let text = digest.to_string();
+                prop_assert_eq!(text.as_bytes(), bytes.trim_ascii());
             }
         }
     }

@@ -35,8 +35,8 @@ pub struct DockerConfig {
 
 #[derive(Default, serde::Deserialize)]
 struct Auth {
-    #[serde(default)]
-    auth: Option<String>,
+    #[serde(default, rename = "auth")]
+    encoded: Option<String>,
     #[serde(default)]
     username: Option<String>,
     #[serde(default)]
@@ -85,7 +85,7 @@ impl Auth {
     fn credentials(&self) -> Option<Credentials> {
         let plain = self.username.clone().zip(self.password.clone());
         let plain = plain.map(|(username, password)| Credentials { username, password });
-        plain.or_else(|| self.auth.as_deref().and_then(decode)).filter(|found| !found.username.is_empty())
+        plain.or_else(|| self.encoded.as_deref().and_then(decode)).filter(|found| !found.username.is_empty())
     }
 }
 

@@ -35,22 +35,21 @@ fn link<'t>(scanner: &mut Scanner<'t>) -> Option<(&'t str, bool)> {
         }
         scanner.space();
         if let Some(name) = scanner.token() {
-            let value = value(scanner)?;
-            let words = value.unwrap_or_default();
+            let words = value(scanner)?;
             let is_next = words.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"));
             relation = if name.eq_ignore_ascii_case("rel") { relation.or(Some(is_next)) } else { relation };
         }
     }
 }
 
-/// The value of a parameter that may have none; `None` where it cannot be read.
-fn value(scanner: &mut Scanner<'_>) -> Option<Option<String>> {
+/// The value of a parameter, empty where it has none; `None` where it cannot be read.
+fn value(scanner: &mut Scanner<'_>) -> Option<String> {
     scanner.space();
     if !scanner.take('=') {
-        return Some(None);
+        return Some(String::new());
     }
     scanner.space();
-    scanner.word().map(Some)
+    scanner.word()
 }
 
 #[cfg(test)]

@@ -232,6 +232,12 @@ impl Source for RegistrySource {
 
     fn roots<'a>(&'a self, repository: &'a RepositoryName) -> Listing<'a, Root> {
         let tags = self.list::<Tags>(&format!("/v2/{repository}/tags/list?n={PAGE}"), pull(repository));
+        // A catalog names repositories that lost their last tag too.
+        let known_by_name = self.only.is_some();
+        let tags = tags.filter(move |tags| {
+            let empty = matches!(tags, Err(SourceError::Missing(_)));
+            std::future::ready(known_by_name || !empty)
+        });
         tags.map_ok(|entry| parsed(entry, |name| Tag::parse(name).map(|tag| Root::Tag(tag, None)))).boxed()
     }
 
@@ -260,15 +266,12 @@ impl Source for RegistrySource {
         let mut found = Vec::new();
         let mut next = Some(self.home.at(&format!("/v2/{repository}/referrers/{subject}")));
         while let Some(url) = next.filter(|_| self.has_referrers.load(Ordering::Relaxed)) {
-            match self.referrers_page(url, repository).await? {
-                Some((digests, further)) => {
-                    found.extend(digests);
-                    next = further;
-                }
-                None => {
-                    self.has_referrers.store(false, Ordering::Relaxed);
-                    next = None;
-                }
+            if let Some((digests, further)) = self.referrers_page(url, repository).await? {
+                found.extend(digests);
+                next = further;
+            } else {
+                self.has_referrers.store(false, Ordering::Relaxed);
+                next = None;
             }
         }
         Ok(found)
