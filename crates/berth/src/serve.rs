@@ -34,7 +34,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let domain = Arc::new(opened::create(settings).await?);
     let made = administrator_key(&domain).await?;
     let draining = Arc::new(AtomicBool::new(false));
-    let front = Arc::new(Front::new(Arc::clone(&domain), Arc::clone(&render), Arc::clone(&draining)));
+    let own_door = settings.metrics.listen.is_none().then(|| Arc::clone(&render));
+    let front = Arc::new(Front::new(Arc::clone(&domain), own_door, Arc::clone(&draining)));
     let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
     let server = Server::bind(server_settings(settings), front).map_err(started)?;
     let figures = match &settings.metrics.listen {

@@ -21,6 +21,7 @@ pub mod seal;
 pub mod settings;
 pub mod stats;
 pub mod tags;
+pub mod tokens;
 pub mod uploads;
 pub mod verify;
 

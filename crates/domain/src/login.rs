@@ -17,11 +17,17 @@ use crate::seal::ServerKey;
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-struct KnownKey {
+pub(crate) struct KnownKey {
     account: AccountId,
     principal: String,
-    secret: SecretAccessKey,
+    pub(crate) secret: SecretAccessKey,
     read_at: Timestamp,
+}
+
+impl KnownKey {
+    pub(crate) fn into_caller(self) -> Caller {
+        Caller::Administrator { account: self.account, principal: self.principal }
+    }
 }
 
 /// Keys whose secrets were opened lately; only keys that exist get in, so that guessing does not fill it.
@@ -58,10 +64,10 @@ impl Domain {
         if !known.secret.matches(secret) {
             return Err(Error::WrongCredentials);
         }
-        Ok(Caller::Administrator { account: known.account, principal: known.principal })
+        Ok(known.into_caller())
     }
 
-    async fn known_key(&self, id: &AccessKeyId) -> Result<Option<KnownKey>, Error> {
+    pub(crate) async fn known_key(&self, id: &AccessKeyId) -> Result<Option<KnownKey>, Error> {
         let now = self.clock.now();
         if let Some(known) = self.known_keys.get(id, now) {
             return Ok(Some(known));

@@ -14,7 +14,7 @@ const PAGE: usize = 500;
 /// A page is full when its annotations have so many bytes: answers stay below the 4 MiB of a manifest.
 const PAGE_BYTES: usize = 3 * 1024 * 1024;
 /// Referrers that are read at once: each may have as many annotations as fit into a manifest.
-const BATCH: u64 = 16;
+const BATCH: u64 = 4;
 
 impl Domain {
     /// The manifests whose subject is `subject`, behind digest `last`. A repository or subject that is not there has

@@ -32,14 +32,20 @@ impl<T> Page<T> {
 }
 
 impl Domain {
+    /// Goes on only for callers that may see some repositories. Which ones, [`Domain::catalog`] judges name by name.
+    pub fn allow_catalog(&self, caller: &Caller) -> Result<(), Error> {
+        match caller {
+            Caller::Anonymous if self.settings.anonymous_pull.is_empty() => Err(Error::Unauthenticated),
+            Caller::Anonymous | Caller::Administrator { .. } => Ok(()),
+            Caller::Powerless { .. } => {
+                caller.allow_administration(Action::DescribeRepositories.as_str(), &self.settings)
+            }
+        }
+    }
+
     /// Up to `limit` repositories behind `last` that the caller may see, in byte order.
     pub async fn catalog(&self, caller: &Caller, last: &str, limit: u64) -> Result<Page<RepositoryName>, Error> {
-        if matches!(caller, Caller::Anonymous) && self.settings.anonymous_pull.is_empty() {
-            return Err(Error::Unauthenticated);
-        }
-        if let Caller::Powerless { .. } = caller {
-            caller.allow_administration(Action::DescribeRepositories.as_str(), &self.settings)?;
-        }
+        self.allow_catalog(caller)?;
         let mut visible = Vec::new();
         let mut last = last.to_owned();
         loop {

@@ -3,11 +3,15 @@
 use base64::Engine as _;
 use berth_store::{Database, Random, properties};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 
 const CANARY: &[u8] = b"berth server key";
+/// Signatures have a key of their own, derived from the server key with this.
+const SIGNING: &[u8] = b"berth signing key";
 const CANARY_PROPERTY: &str = "server_key_check";
 
 /// The key that secrets are sealed with: 32 bytes, the same on all nodes. Never printed.
@@ -61,6 +65,24 @@ impl ServerKey {
         Some([nonce.as_slice(), &sealed].concat())
     }
 
+    /// Signs a list of byte strings: 32 bytes of HMAC-SHA-256. The same bytes cut elsewhere have another signature.
+    pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()), SIGNING);
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()));
+        for part in parts {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        let mut signature = [0; 32];
+        signature.copy_from_slice(context.sign().as_ref());
+        signature
+    }
+
+    /// Whether `signature` is that of these parts, in time that does not depend on where it differs.
+    pub fn has_signed(&self, parts: &[&[u8]], signature: &[u8]) -> bool {
+        self.sign(parts).as_slice().ct_eq(signature).into()
+    }
+
     /// Opens what was sealed for `owner`; `None` where the key, the owner or the bytes are not the same.
     pub fn open(&self, owner: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>()?;
@@ -98,6 +120,16 @@ mod tests {
         sealed[14] ^= 1;
         assert!(key.open("a", &sealed).is_none());
         assert!(key.open("a", &[1, 2]).is_none());
+    }
+
+    #[test]
+    fn a_signature_is_of_these_parts_and_this_key() {
+        let key = ServerKey::generate(&SystemRandom);
+        let signature = key.sign(&[b"ab", b"c"]);
+        assert!(key.has_signed(&[b"ab", b"c"], &signature));
+        assert!(!key.has_signed(&[b"a", b"bc"], &signature));
+        assert!(!key.has_signed(&[b"ab", b"c"], &signature[..31]));
+        assert!(!ServerKey::generate(&SystemRandom).has_signed(&[b"ab", b"c"], &signature));
     }
 
     #[test]

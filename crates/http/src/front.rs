@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::auth;
+use crate::auth::{self, TokenEndpoint};
 use crate::oci::{OciDoor, Refusal};
 use crate::server::{Handler, RequestBody, ResponseBody, RouteLabel};
 
@@ -20,14 +20,17 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Front {
     domain: Arc<Domain>,
     oci: OciDoor,
-    metrics: RenderMetrics,
+    tokens: TokenEndpoint,
+    metrics: Option<RenderMetrics>,
     draining: Arc<AtomicBool>,
 }
 
 impl Front {
-    /// The doors of a registry. While `draining` is set, `/readyz` says no.
-    pub fn new(domain: Arc<Domain>, metrics: RenderMetrics, draining: Arc<AtomicBool>) -> Self {
-        Self { oci: OciDoor::new(Arc::clone(&domain)), domain, metrics, draining }
+    /// The doors of a registry. Without `metrics`, `/metrics` is not here but on a listener of its own. While `draining`
+    /// is set, `/readyz` says no.
+    pub fn new(domain: Arc<Domain>, metrics: Option<RenderMetrics>, draining: Arc<AtomicBool>) -> Self {
+        let (oci, tokens) = (OciDoor::new(Arc::clone(&domain)), TokenEndpoint::new(Arc::clone(&domain)));
+        Self { oci, tokens, domain, metrics, draining }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
@@ -40,7 +43,8 @@ impl Front {
             "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
             "/readyz" if reads => self.ready().await,
             "/metrics" if reads => self.figures(&request).await,
-            _ => text(StatusCode::NOT_FOUND, "not found: the registry is at /v2/\n", "other"),
+            TokenEndpoint::PATH => self.tokens.answer(&request).await,
+            _ => not_here(),
         }
     }
 
@@ -58,8 +62,9 @@ impl Front {
     }
 
     async fn figures(&self, request: &Request<RequestBody>) -> Response<ResponseBody> {
+        let Some(render) = &self.metrics else { return not_here() };
         match auth::caller(&self.domain, request.headers()).await {
-            Ok(Caller::Administrator { .. }) => metrics_page(&self.metrics),
+            Ok(Caller::Administrator { .. }) => metrics_page(render),
             Ok(_) => Refusal::from(Error::Unauthenticated).render(),
             Err(error) => Refusal::from(error).render(),
         }
@@ -84,6 +89,10 @@ impl Handler for MetricsOnly {
             }
         })
     }
+}
+
+fn not_here() -> Response<ResponseBody> {
+    text(StatusCode::NOT_FOUND, "not found: the registry is at /v2/\n", "other")
 }
 
 fn metrics_page(render: &RenderMetrics) -> Response<ResponseBody> {

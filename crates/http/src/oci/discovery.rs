@@ -13,20 +13,24 @@ use serde_json::json;
 
 use super::request::Call;
 use super::{Answer, content, page};
+use crate::auth;
 use crate::server::ResponseBody;
 
 /// A page of referrers is smaller than a manifest may be (distribution spec, "Listing Referrers").
 const REFERRERS_PAGE_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
 
-/// Clients log in here: anonymous callers are challenged unless something is open to everybody.
-pub(super) fn base(domain: &Domain, caller: &Caller) -> Answer {
-    if matches!(caller, Caller::Anonymous) && domain.settings().anonymous_pull.is_empty() {
+/// Clients log in here: whoever shows nothing is challenged, even where something is open to everybody, because that is
+/// how clients learn that there is a login. A token that stands for nobody is enough.
+pub(super) fn base(caller: &Caller, call: &Call) -> Answer {
+    let shows_nothing = matches!(auth::presented(&call.parts.headers), Ok(auth::Presented::Nothing));
+    if matches!(caller, Caller::Anonymous) && shows_nothing {
         return Err(Error::Unauthenticated.into());
     }
     json_page(Response::builder(), &json!({}))
 }
 
 pub(super) async fn catalog(domain: &Domain, caller: &Caller, call: &Call) -> Answer {
+    domain.allow_catalog(caller)?;
     let query = call.query()?;
     let wanted = page::size(&query)?.unwrap_or(page::MAX_ITEMS).min(page::MAX_ITEMS);
     let found = domain.catalog(caller, query.first("last").unwrap_or_default(), wanted).await?;

@@ -88,7 +88,7 @@ impl From<Error> for Refusal {
         match error {
             Error::Unauthenticated | Error::WrongCredentials => {
                 refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized)
-                    .header(WWW_AUTHENTICATE, "Basic realm=\"berth\",service=\"ecr.amazonaws.com\"")
+                    .header(WWW_AUTHENTICATE, crate::auth::BASIC)
             }
             Error::Denied { .. } => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
             Error::RepositoryUnknown(name) => {

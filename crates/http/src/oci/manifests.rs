@@ -69,7 +69,6 @@ pub(super) async fn put(
     reference: Reference,
     call: &mut Call,
 ) -> Answer {
-    caller.allow(berth_domain::Action::PutImage, name, domain.settings())?;
     call.refuse_content_encoding()?;
     let tags = tag_parameters(call)?;
     let bytes = call.manifest_body().await?;

@@ -11,9 +11,11 @@ mod uploads;
 
 use std::sync::Arc;
 
-use berth_domain::{Caller, Domain};
+use berth_domain::{Action, Caller, Domain};
 use berth_oci::endpoint::Endpoint;
 use berth_oci::error::ErrorCode;
+use berth_oci::name::RepositoryName;
+use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 
 use crate::auth;
@@ -37,20 +39,30 @@ impl OciDoor {
 
     /// Answers a request below `/v2/`.
     pub async fn answer(&self, request: http::Request<crate::server::RequestBody>) -> Response<ResponseBody> {
-        let call = Call::new(request);
-        let answer = self.route(call).await;
+        let mut call = Call::new(request);
+        let answer = self.route(&mut call).await;
         let mut response = answer.unwrap_or_else(Refusal::render);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.challenge(&call, response.headers_mut());
+        }
         let version = http::HeaderValue::from_static("registry/2.0");
         response.headers_mut().insert("docker-distribution-api-version", version);
         response
     }
 
-    async fn route(&self, mut call: Call) -> Answer {
+    fn challenge(&self, call: &Call, headers: &mut http::HeaderMap) {
+        if let Ok(challenge) = auth::challenge(&self.domain, &call.parts).try_into() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+            headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+        }
+    }
+
+    async fn route(&self, call: &mut Call) -> Answer {
         let caller = auth::caller(&self.domain, &call.parts.headers).await?;
         let endpoint = Endpoint::parse(call.parts.uri.path())
             .map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
         let label = route_label(&endpoint);
-        let mut response = match self.dispatch(&caller, endpoint, &mut call).await {
+        let mut response = match self.dispatch(&caller, endpoint, call).await {
             Ok(response) => response,
             Err(refusal) => refusal.render(),
         };
@@ -61,8 +73,12 @@ impl OciDoor {
     async fn dispatch(&self, caller: &Caller, endpoint: Endpoint, call: &mut Call) -> Answer {
         let domain = self.domain.as_ref();
         let method = call.parts.method.clone();
+        if let Some((action, name)) = judged_as(&endpoint, &method) {
+            // The domain asks again; here it comes before anything of the request is looked at.
+            caller.allow(action, name, domain.settings())?;
+        }
         match (endpoint, method) {
-            (Endpoint::Base, Method::GET | Method::HEAD) => discovery::base(domain, caller),
+            (Endpoint::Base, Method::GET | Method::HEAD) => discovery::base(caller, call),
             (Endpoint::Catalog, Method::GET) => discovery::catalog(domain, caller, call).await,
             (Endpoint::Tags { name }, Method::GET) => discovery::tags(domain, caller, &name, call).await,
             (Endpoint::Referrers { name, digest }, Method::GET | Method::HEAD) => {
@@ -93,6 +109,29 @@ impl OciDoor {
             (endpoint, method) => Err(not_allowed(caller, &endpoint, &method)),
         }
     }
+}
+
+/// The action that a request below a repository is judged as; `None` where there is no such request.
+fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(Action, &'a RepositoryName)> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let (action, name) = match endpoint {
+        Endpoint::Base | Endpoint::Catalog => return None,
+        Endpoint::Tags { name } if reads => (Action::ListImages, name),
+        Endpoint::Referrers { name, .. } | Endpoint::Manifest { name, .. } if reads => (Action::BatchGetImage, name),
+        Endpoint::Manifest { name, .. } if method == Method::PUT => (Action::PutImage, name),
+        Endpoint::Manifest { name, .. } | Endpoint::Blob { name, .. } if method == Method::DELETE => {
+            (Action::BatchDeleteImage, name)
+        }
+        Endpoint::Blob { name, .. } if method == Method::HEAD => (Action::BatchCheckLayerAvailability, name),
+        Endpoint::Blob { name, .. } if reads => (Action::GetDownloadUrlForLayer, name),
+        Endpoint::Uploads { name } if method == Method::POST => (Action::InitiateLayerUpload, name),
+        Endpoint::Upload { name, .. } if method == Method::PUT => (Action::CompleteLayerUpload, name),
+        Endpoint::Upload { name, .. } if reads || method == Method::PATCH || method == Method::DELETE => {
+            (Action::UploadLayerPart, name)
+        }
+        _ => return None,
+    };
+    Some((action, name))
 }
 
 fn not_allowed(caller: &Caller, endpoint: &Endpoint, method: &Method) -> Refusal {

@@ -39,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use address::{AddressError, Cidr, ListenAddress};
 pub use body::{BodyError, FileSlice, RequestBody, ResponseBody};
+pub(crate) use origin::requested_base;
 pub use origin::{ClientOrigin, ConnectionInfo};
 pub use record::RouteLabel;
 pub use request_id::RequestId;

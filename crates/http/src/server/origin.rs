@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 
 use super::address::Cidr;
 
@@ -49,6 +50,18 @@ impl ClientOrigin {
         let address = forwarded_address(headers, trusted).or(connection.peer);
         Self { address, base_url: public_url.or_else(|| forwarded_base(headers)) }
     }
+}
+
+/// Scheme and authority by which the client asked, without a slash at the end: the base URL where it is known, else the
+/// client's own words. Good for an answer to this client alone, that no cache keeps.
+pub(crate) fn requested_base(parts: &Parts) -> Option<String> {
+    if let Some(base) = parts.extensions.get::<ClientOrigin>().and_then(|origin| origin.base_url.as_deref()) {
+        return Some(base.trim_end_matches('/').to_owned());
+    }
+    let scheme = if parts.extensions.get::<ConnectionInfo>()?.tls { "https" } else { "http" };
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let host = authority.or_else(|| parts.headers.get(HOST)?.to_str().ok())?;
+    is_authority(host).then(|| format!("{scheme}://{host}"))
 }
 
 /// Whether the headers of this peer count.
