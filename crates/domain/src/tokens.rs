@@ -108,7 +108,9 @@ mod tests {
         let claims = Claims::parse("berth.AKIA.17.00ff").unwrap();
         assert_eq!((claims.signed, claims.holder, claims.signature), ("berth.AKIA.17", "AKIA", vec![0, 0xff]));
         assert_eq!(claims.expires, Timestamp::from_millis(17));
-        for bad in ["", "berth", "berth.a.1", "x.a.1.00", "berth.a.b.1.00", "berth.a.x.00", "berth.a.1.0", "berth.a.1.zz"] {
+        for bad in
+            ["", "berth", "berth.a.1", "x.a.1.00", "berth.a.b.1.00", "berth.a.x.00", "berth.a.1.0", "berth.a.1.zz"]
+        {
             assert!(Claims::parse(bad).is_none(), "{bad}");
         }
     }

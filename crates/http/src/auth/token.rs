@@ -42,7 +42,10 @@ impl TokenEndpoint {
     /// Answers a request for a token.
     pub async fn answer(&self, request: &Request<RequestBody>) -> Response<ResponseBody> {
         let mut response = match *request.method() {
-            Method::GET => self.issue(request.headers()).await.map_or_else(|error| Refusal::from(error).render(), |token| render(&token)),
+            Method::GET => self
+                .issue(request.headers())
+                .await
+                .map_or_else(|error| Refusal::from(error).render(), |token| render(&token)),
             _ => not_allowed(),
         };
         response.extensions_mut().insert(RouteLabel("token"));
@@ -54,7 +57,9 @@ impl TokenEndpoint {
             Presented::Basic(credentials) => {
                 self.domain.token_for(&credentials.user, credentials.password.as_bytes()).await
             }
-            Presented::Nothing if !self.domain.settings().anonymous_pull.is_empty() => Ok(self.domain.anonymous_token()),
+            Presented::Nothing if !self.domain.settings().anonymous_pull.is_empty() => {
+                Ok(self.domain.anonymous_token())
+            }
             Presented::Nothing => Err(Error::Unauthenticated),
             Presented::Bearer(_) => Err(Error::WrongCredentials),
         }

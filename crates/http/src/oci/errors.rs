@@ -87,8 +87,7 @@ impl From<Error> for Refusal {
         let refuse = |status, code| Self::new(status, code, message.clone());
         match error {
             Error::Unauthenticated | Error::WrongCredentials => {
-                refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized)
-                    .header(WWW_AUTHENTICATE, crate::auth::BASIC)
+                refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).header(WWW_AUTHENTICATE, crate::auth::BASIC)
             }
             Error::Denied { .. } => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
             Error::RepositoryUnknown(name) => {
