@@ -13,7 +13,8 @@ use crate::config::effective::Given;
 use crate::config::flags::{OperatorFlags, ServeFlags};
 use crate::config::{Effective, Settings, load, print, reference};
 use crate::failure::Failure;
-use crate::{logging, opened, output, serve};
+use crate::import::Import;
+use crate::{import, logging, opened, output, serve};
 
 const PAGE: u64 = 500;
 
@@ -56,6 +57,9 @@ enum Command {
         /// The repository.
         repository: Option<String>,
     },
+    /// Brings in images that are elsewhere. Exit code 1 where some were left out; running it again goes on.
+    #[command(subcommand)]
+    Import(Import),
     /// Hashes every blob again and looks for what is missing. Exit code 1 where something is wrong.
     Verify {
         #[command(flatten)]
@@ -124,6 +128,10 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
         Command::Stats { flags, repository } => {
             let effective = configured(flags.0)?;
             block_on(stats(&effective.settings, repository.as_deref(), line.json)).and(done)
+        }
+        Command::Import(mut from) => {
+            let effective = configured(from.flags())?;
+            block_on(import::run(&effective.settings, &from, line.json))
         }
         Command::Verify { flags } => {
             let effective = configured(flags.0)?;

@@ -5,6 +5,7 @@ mod commands;
 #[allow(dead_code, unused_imports, clippy::pedantic, reason = "the commands that use the rest of it are being written")]
 mod config;
 mod failure;
+mod import;
 mod logging;
 mod opened;
 mod output;
