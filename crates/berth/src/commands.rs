@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::config::effective::Given;
 use crate::config::flags::{OperatorFlags, ServeFlags};
-use crate::config::{Effective, Settings, load, print, reference};
+use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
 use crate::import::Import;
+use crate::telemetry::Traces;
 use crate::{import, logging, opened, output, serve};
 
 const PAGE: u64 = 500;
@@ -46,6 +47,9 @@ enum Command {
         /// Prints the reference of all settings instead, as Markdown.
         #[arg(long)]
         reference: bool,
+        /// Prints an example file instead: every setting with its default, commented out.
+        #[arg(long, conflicts_with = "reference")]
+        example: bool,
     },
     /// What only an administrator may do.
     #[command(subcommand)]
@@ -97,7 +101,7 @@ pub fn run() -> ExitCode {
 
 fn report(failure: &Failure, as_json: bool) {
     if as_json {
-        output::notice(&json!({ "error": failure.to_string() }).to_string());
+        output::notice(&failure.json().to_string());
     } else {
         output::notice(&format!("berth: {failure}"));
     }
@@ -108,11 +112,20 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
     let done = Ok(ExitCode::SUCCESS);
     match line.command {
         Command::Serve { flags } => {
-            let effective = configured(flags.0)?;
-            block_on(serve::run(&effective.settings)).and(done)
+            let settings = load(line.config.as_deref(), environment(), flags.0)?.settings;
+            let traces = Traces::start(&settings.telemetry)?;
+            logging::start(&settings.log, traces.as_ref());
+            let served = block_on(serve::run(&settings));
+            traces.into_iter().for_each(Traces::finish);
+            served.and(done)
         }
         Command::Config { reference: true, .. } => {
-            output::result(reference::page().trim_end());
+            let text = if line.json { reference::json().to_string() } else { reference::page() };
+            output::result(text.trim_end());
+            done
+        }
+        Command::Config { example: true, .. } => {
+            output::result(example::file().trim_end());
             done
         }
         Command::Config { flags, .. } => {
@@ -121,22 +134,15 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             output::result(text.trim_end());
             done
         }
-        Command::Admin(Admin::ResetKey { flags }) => {
-            let effective = configured(flags.0)?;
-            block_on(reset_key(&effective.settings, line.json)).and(done)
-        }
+        Command::Admin(Admin::ResetKey { flags }) => block_on(reset_key(&configured(flags.0)?, line.json)).and(done),
         Command::Stats { flags, repository } => {
-            let effective = configured(flags.0)?;
-            block_on(stats(&effective.settings, repository.as_deref(), line.json)).and(done)
+            block_on(stats(&configured(flags.0)?, repository.as_deref(), line.json)).and(done)
         }
         Command::Import(mut from) => {
-            let effective = configured(from.flags())?;
-            block_on(import::run(&effective.settings, &from, line.json))
+            let settings = configured(from.flags())?;
+            block_on(import::run(&settings, &from, line.json))
         }
-        Command::Verify { flags } => {
-            let effective = configured(flags.0)?;
-            block_on(verify(&effective.settings, line.json))
-        }
+        Command::Verify { flags } => block_on(verify(&configured(flags.0)?, line.json)),
     }
 }
 
@@ -145,10 +151,10 @@ fn environment() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString
     std::env::vars_os()
 }
 
-fn configure(file: Option<&std::path::Path>, flags: Vec<Given>) -> Result<Effective, Failure> {
-    let effective = load(file, environment(), flags)?;
-    logging::start(&effective.settings.log);
-    Ok(effective)
+fn configure(file: Option<&std::path::Path>, flags: Vec<Given>) -> Result<Settings, Failure> {
+    let settings = load(file, environment(), flags)?.settings;
+    logging::start(&settings.log, None);
+    Ok(settings)
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

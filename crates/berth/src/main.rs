@@ -2,7 +2,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod commands;
-#[allow(dead_code, unused_imports, clippy::pedantic, reason = "the commands that use the rest of it are being written")]
 mod config;
 mod failure;
 mod import;
@@ -10,6 +9,7 @@ mod logging;
 mod opened;
 mod output;
 mod serve;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -10,14 +10,16 @@ use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_domain::Domain;
 use berth_domain::administrator::AccessKey;
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
-use berth_http::server::{ListenAddress, Server, ServerSettings, TlsFiles};
+use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
+use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
-use crate::{opened, output};
+use crate::{opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
@@ -49,8 +51,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let urls = server.urls();
     let url = urls.first().map_or("", String::as_str);
     if let Some(key) = made {
-        show_key(&key, url);
+        show_key(&key, url, settings.log.format);
     }
+    warn_of_open_doors(settings);
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
     if settings.scrub.enabled {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
@@ -63,6 +66,14 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     figures.inspect(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Elsewhere SIGHUP means "read your files again". Left alone it would end the process.
+async fn hangups() {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: changed certificates are read without it, and other settings need a restart");
+    }
 }
 
 /// One process per data folder.
@@ -120,14 +131,32 @@ async fn administrator_key(domain: &Domain) -> Result<Option<AccessKey>, Failure
     }
 }
 
-fn show_key(key: &AccessKey, url: &str) {
+/// Shows the key that was made, on standard error but past the log.
+fn show_key(key: &AccessKey, url: &str, format: LogFormat) {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     let (id, secret) = (&key.id, key.secret.reveal());
+    if format == LogFormat::Json {
+        let message = "the administrator's access key was made; it is shown this once";
+        let shown = json!({ "message": message, "access_key_id": id.as_str(), "secret_access_key": secret });
+        return output::notice(&shown.to_string());
+    }
     output::notice(&format!(
         "\n  The administrator's access key was made. It is shown this once:\n\n    \
          access key id      {id}\n    secret access key  {secret}\n\n  Log in with:\n\n    \
          docker login --username {id} {host}\n\n  `berth admin reset-key` makes a new one if it gets lost.\n"
     ));
+}
+
+/// What an operator may have overlooked.
+fn warn_of_open_doors(settings: &Settings) {
+    let server = &settings.server;
+    let is_plain = server.tls_cert.is_none() && server.trusted_proxies.is_empty();
+    if is_plain && let Some(address) = server.listen.iter().find(|address| !address.is_local()) {
+        tracing::warn!(%address, "other machines reach this address without TLS: whoever listens sees credentials");
+    }
+    if let Some(address) = settings.metrics.listen.as_ref().filter(|address| !address.is_local()) {
+        tracing::warn!(%address, "other machines reach the figures without login");
+    }
 }
 
 fn server_settings(settings: &Settings) -> ServerSettings {
@@ -145,6 +174,7 @@ fn server_settings(settings: &Settings) -> ServerSettings {
         shutdown_timeout: server.shutdown_timeout,
         trusted_proxies: server.trusted_proxies.iter().filter_map(|network| text(network).parse().ok()).collect(),
         public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        continue_trace: settings.telemetry.otlp_endpoint.as_ref().map(|_| telemetry::continue_trace as ContinueTrace),
         ..ServerSettings::default()
     }
 }
@@ -158,20 +188,15 @@ fn text(value: &impl crate::config::Kind) -> String {
     value.show().as_str().unwrap_or_default().to_owned()
 }
 
-/// SIGTERM or SIGINT; a second one ends the process at once.
+/// SIGTERM or SIGINT; a second one ends the process at once. SIGHUP changes nothing.
 async fn stop_signal(draining: Arc<AtomicBool>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };
-    let mut hangup = signal(SignalKind::hangup()).ok();
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = async { match &mut hangup { Some(hangup) => { hangup.recv().await; } None => std::future::pending().await } } => {}
-        }
-    }
+    let hangups = tokio::spawn(hangups());
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    hangups.abort();
     draining.store(true, Ordering::Release);
     tracing::info!("stopping: requests under way may finish");
     tokio::spawn(async move {

@@ -44,6 +44,12 @@ impl Domain {
         self.database.read(|txn| berth_store::blobs::totals(txn).map_err(Error::from)).await
     }
 
+    /// How many repositories the registry has.
+    pub async fn repository_count(&self) -> Result<u64, Error> {
+        let registry = self.settings.registry.clone();
+        self.database.read(move |txn| stats::repository_count(txn, &registry).map_err(Error::from)).await
+    }
+
     /// Bytes that can still be written, where the blob store knows.
     pub async fn free_space(&self) -> Result<Option<u64>, Error> {
         Ok(self.blobs.free_space().await?)

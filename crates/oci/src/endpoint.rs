@@ -97,6 +97,19 @@ impl Endpoint {
         Self::of_words(name, word, last)
     }
 
+    /// The repository that it is about.
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog => None,
+            Self::Tags { name }
+            | Self::Manifest { name, .. }
+            | Self::Blob { name, .. }
+            | Self::Uploads { name }
+            | Self::Upload { name, .. }
+            | Self::Referrers { name, .. } => Some(name),
+        }
+    }
+
     fn of_words(name: &str, word: &str, last: &str) -> Result<Self, EndpointError> {
         match (word, last) {
             ("tags", "list") => Ok(Self::Tags { name: parse_name(name)? }),

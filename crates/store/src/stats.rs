@@ -49,6 +49,13 @@ impl Sizes {
     }
 }
 
+/// How many repositories the registry has.
+pub fn repository_count(txn: &mut dyn Transaction, registry: &Registry) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM repositories WHERE account = ?1 AND region = ?2";
+    let rows = txn.query(sql, parameters![registry.account.as_str(), registry.region.as_str()])?;
+    rows.first().map_or(Ok(0), |row| row.unsigned(0))
+}
+
 /// The sizes of up to `limit` manifests behind row number `after`.
 pub fn images(
     txn: &mut dyn Transaction,

@@ -27,6 +27,9 @@ async fn report(domain: &Domain) {
         metrics::gauge!("berth_blobs").set(count as f64);
         metrics::gauge!("berth_blob_bytes").set(bytes as f64);
     }
+    if let Ok(count) = domain.repository_count().await {
+        metrics::gauge!("berth_repositories").set(count as f64);
+    }
     if let Ok(Some(free)) = domain.free_space().await {
         metrics::gauge!("berth_storage_free_bytes").set(free as f64);
     }

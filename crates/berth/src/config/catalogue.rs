@@ -86,7 +86,7 @@ settings! {
         idle_timeout: Duration = "1m15s", at_least("1s");
         /// Bytes per second that a body must reach, averaged over 30 seconds, in either direction. 0: no such limit.
         minimum_rate: Size = "1KiB";
-        /// Connections open at the same time; more wait to be accepted.
+        /// Connections open at the same time; more are answered with 503 and closed.
         max_connections: u32 = "10000", at_least("1");
         /// The largest header of a request, its first line included.
         max_header_bytes: Size = "64KiB", at_least("8KiB");
@@ -158,7 +158,8 @@ settings! {
     }
     /// Traces for OpenTelemetry.
     telemetry: Telemetry {
-        /// Collector that takes OTLP over HTTP in protobuf, `http://127.0.0.1:4318`. Empty: no traces are sent.
+        /// Collector that takes OTLP over HTTP in protobuf, `http://127.0.0.1:4318`; `/v1/traces` is added where no path is
+        /// given. Empty: no traces are sent.
         otlp_endpoint: Option<Endpoint> = "";
     }
 }

@@ -6,7 +6,12 @@ use super::problem::Problem;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
-    tls_needs_both(settings, values).into_iter().collect()
+    [tls_needs_both(settings, values), an_address(settings, values)].into_iter().flatten().collect()
+}
+
+fn an_address(settings: &Settings, values: &Values) -> Option<Problem> {
+    let key = "server.listen";
+    settings.server.listen.is_empty().then(|| Problem::unfit(values.origin(key), key, "is empty; name an address"))
 }
 
 fn tls_needs_both(settings: &Settings, values: &Values) -> Option<Problem> {

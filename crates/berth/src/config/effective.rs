@@ -120,8 +120,9 @@ impl Effective {
 }
 
 fn read_file(file: FileText) -> (Vec<Given>, Vec<Problem>) {
-    let at = |line| Origin::File { path: file.path.clone(), line };
-    let (read, unread) = file::parse(&file.text);
+    let FileText { path, text } = file;
+    let at = |line| Origin::File { path: path.clone(), line };
+    let (read, unread) = file::parse(&text);
     let given = read.into_iter().map(|read| Given { setting: read.setting, value: read.value, origin: at(read.line) });
     let problem = |unread: Unread| match unread.setting {
         Some(setting) => Problem::refused(at(unread.line), setting, &unread.message),

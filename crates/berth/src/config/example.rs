@@ -23,6 +23,6 @@ fn section(name: &str, about: &str) -> String {
 }
 
 fn entry(setting: &Setting) -> String {
-    let doc: String = setting.doc.iter().map(|line| format!("# {}\n", line.trim())).collect();
-    format!("{doc}#{}\n", assignment(setting.name, &parsed_default(setting)))
+    let doc: Vec<String> = setting.doc.iter().map(|line| format!("# {}\n", line.trim())).collect();
+    format!("{}#{}\n", doc.concat(), assignment(setting.name, &parsed_default(setting)))
 }

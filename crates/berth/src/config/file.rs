@@ -42,7 +42,7 @@ pub fn parse(text: &str) -> (Vec<Read>, Vec<Unread>) {
         Ok(document) => reader.sections(document.as_table()),
         Err(error) => {
             let line = reader.line(error.span());
-            reader.unread(line, format!("not TOML: {}", error.message().replace('\n', ", ")));
+            reader.unread(line, &format!("not TOML: {}", error.message().replace('\n', ", ")));
         }
     }
     (reader.read, reader.unread)
@@ -55,8 +55,8 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn unread(&mut self, line: usize, message: String) {
-        self.unread.push(Unread { line, setting: None, message: printable(&message, LONGEST_MESSAGE) });
+    fn unread(&mut self, line: usize, message: &str) {
+        self.unread.push(Unread { line, setting: None, message: printable(message, LONGEST_MESSAGE) });
     }
 
     fn line(&self, span: Option<Range<usize>>) -> usize {
@@ -74,7 +74,7 @@ impl Reader<'_> {
             match (SECTIONS.iter().any(|(section, _)| *section == name), item.as_table_like()) {
                 (true, Some(section)) => self.section(name, section),
                 (true, None) => {
-                    self.unread(line, format!("{name} is a section: write [{name}] and its settings below"))
+                    self.unread(line, &format!("{name} is a section: write [{name}] and its settings below"));
                 }
                 (false, Some(_)) => self.unknown_section(line, name),
                 (false, None) => self.homeless(line, name),
@@ -84,14 +84,14 @@ impl Reader<'_> {
 
     fn unknown_section(&mut self, line: usize, name: &str) {
         let hint = hint(name, SECTIONS.iter().map(|(section, _)| *section));
-        self.unread(line, format!("[{name}] is not a section{hint}"));
+        self.unread(line, &format!("[{name}] is not a section{hint}"));
     }
 
     /// A setting above the first section.
     fn homeless(&mut self, line: usize, name: &str) {
         let meant = SETTINGS.iter().find(|setting| setting.name == name);
         let hint = meant.map_or_else(String::new, |setting| format!("; did you mean {}?", setting.key));
-        self.unread(line, format!("{name} is not a setting{hint}"));
+        self.unread(line, &format!("{name} is not a setting{hint}"));
     }
 
     fn section(&mut self, section: &str, table: &dyn TableLike) {
@@ -100,19 +100,17 @@ impl Reader<'_> {
             let key = format!("{section}.{name}");
             match setting::find(&key) {
                 Some(setting) => self.setting(setting, item, line),
-                None => self.unread(line, format!("{key} is not a setting{}", hint(&key, keys()))),
+                None => self.unread(line, &format!("{key} is not a setting{}", hint(&key, keys()))),
             }
         }
     }
 
     fn setting(&mut self, setting: &'static Setting, item: &Item, line: usize) {
-        match item.as_value().and_then(to_json) {
-            Some(value) => self.read.push(Read { setting, value, line }),
-            None => {
-                let given = item.span().and_then(|span| self.text.get(span)).unwrap_or(item.type_name());
-                self.unread.push(Unread { line, setting: Some(setting), message: given.to_owned() });
-            }
-        }
+        let Some(value) = item.as_value().and_then(to_json) else {
+            let given = item.span().and_then(|span| self.text.get(span)).unwrap_or(item.type_name());
+            return self.unread.push(Unread { line, setting: Some(setting), message: given.to_owned() });
+        };
+        self.read.push(Read { setting, value, line });
     }
 }
 

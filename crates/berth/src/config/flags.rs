@@ -16,16 +16,16 @@ pub struct ServeFlags(pub Vec<Given>);
 #[derive(Debug, Clone, Default)]
 pub struct OperatorFlags(pub Vec<Given>);
 
-fn for_serve(setting: &&Setting) -> bool {
+fn for_serve(setting: &Setting) -> bool {
     setting.flag != Flag::None
 }
 
-fn for_operators(setting: &&Setting) -> bool {
+fn for_operators(setting: &Setting) -> bool {
     matches!(setting.flag, Flag::Everywhere(_))
 }
 
-fn augment(command: Command, wanted: fn(&&Setting) -> bool) -> Command {
-    let settings: Vec<&'static Setting> = SETTINGS.iter().filter(wanted).collect();
+fn augment(command: Command, wanted: fn(&Setting) -> bool) -> Command {
+    let settings: Vec<&'static Setting> = SETTINGS.iter().filter(|setting| wanted(setting)).collect();
     settings.into_iter().fold(command, |command, setting| match setting.flag_name() {
         Some(name) => command.arg(argument(setting, name)),
         None => command,
@@ -55,8 +55,8 @@ fn help(setting: &Setting) -> String {
     format!("{}{more}{default}", doc.trim_end_matches('.'))
 }
 
-fn given(matches: &ArgMatches, wanted: fn(&&Setting) -> bool) -> Vec<Given> {
-    SETTINGS.iter().filter(wanted).filter_map(|setting| of(setting, matches)).collect()
+fn given(matches: &ArgMatches, wanted: fn(&Setting) -> bool) -> Vec<Given> {
+    SETTINGS.iter().filter(|setting| wanted(setting)).filter_map(|setting| of(setting, matches)).collect()
 }
 
 fn of(setting: &'static Setting, matches: &ArgMatches) -> Option<Given> {

@@ -5,7 +5,7 @@
 //! A later source overrides an earlier one: default, TOML file, environment (`BERTH_SECTION__KEY`), flag. Every value
 //! given is checked, overridden or not, and all problems are told at once.
 //!
-//! [`file::parse`] and [`Effective::resolve`] are functions of values; only [`load`] touches files.
+//! [`file::parse`] and [`effective::Effective::resolve`] are functions of values; only [`load`] touches files.
 
 pub mod catalogue;
 mod checks;
@@ -22,10 +22,10 @@ pub mod problem;
 pub mod reference;
 pub mod setting;
 mod suggest;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{SECTIONS, SETTINGS, Settings};
-pub use effective::Effective;
 pub use load::load;
-pub use origin::Origin;
 pub use problem::Problem;
-pub use setting::{Kind, Setting};
+pub use setting::Kind;

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -62,7 +63,17 @@ impl fmt::Display for Problem {
 }
 
 fn cut(text: &str) -> String {
-    printable(text, SHOWN)
+    printable(&without_password(text), SHOWN)
+}
+
+/// Addresses may have credentials before their host; no setting takes them, and no message repeats them.
+fn without_password(text: &str) -> Cow<'_, str> {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((before, host))) if before.len() > scheme.len() => {
+            format!("{scheme}://...@{host}").into()
+        }
+        _ => text.into(),
+    }
 }
 
 /// `text` with at most `longest` characters and no control characters, which a file could use to write on a terminal.

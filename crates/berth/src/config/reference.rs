@@ -1,5 +1,7 @@
 //! The page `docs/reference/configuration.md`.
 
+use serde_json::{Value, json};
+
 use super::kinds::parsed_default;
 use super::load::{FILE_VARIABLE, USUAL_FILES};
 use super::print::toml_value;
@@ -17,12 +19,27 @@ Secrets are no settings: they come from the environment only, and `berth config`
 | `BERTH_SERVER_KEY_FILE` | a file that holds it; without either, `server.key` in the data folder is used, and made at first start |
 | `BERTH_ADMIN_ACCESS_KEY_ID` | the administrator's access key id: 20 upper-case letters and digits |
 | `BERTH_ADMIN_SECRET_ACCESS_KEY` | its secret: 40 characters of `A-Z`, `a-z`, `0-9`, `+`, `/`; give both or neither |
+| `BERTH_IMPORT_USERNAME`, `BERTH_IMPORT_PASSWORD` | the login for the registry that `berth import registry` reads |
 ";
 
 /// The whole page, in Markdown.
 pub fn page() -> String {
     let sections: Vec<String> = SECTIONS.iter().map(|(name, about)| section(name, about)).collect();
     format!("{}\n{}\n{SECRETS}", head(), sections.join("\n"))
+}
+
+/// The same for machines.
+pub fn json() -> Value {
+    let entry = |setting: &Setting| {
+        json!({
+            "setting": setting.key,
+            "default": parsed_default(setting),
+            "expected": setting.expected(),
+            "environment": setting.variable(),
+            "flag": setting.flag_name(),
+        })
+    };
+    SETTINGS.iter().map(entry).collect()
 }
 
 fn head() -> String {

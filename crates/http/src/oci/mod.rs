@@ -62,6 +62,9 @@ impl OciDoor {
         let endpoint = Endpoint::parse(call.parts.uri.path())
             .map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
         let label = route_label(&endpoint);
+        if let Some(name) = endpoint.repository() {
+            tracing::Span::current().record("berth.repository", name.as_str());
+        }
         let mut response = match self.dispatch(&caller, endpoint, call).await {
             Ok(response) => response,
             Err(refusal) => refusal.render(),

@@ -43,7 +43,7 @@ pub(crate) use origin::requested_base;
 pub use origin::{ClientOrigin, ConnectionInfo};
 pub use record::RouteLabel;
 pub use request_id::RequestId;
-pub use settings::{ServerError, ServerSettings, TlsFiles};
+pub use settings::{ContinueTrace, ServerError, ServerSettings, TlsFiles};
 
 use accept::Acceptor;
 use listener::Listener;

@@ -33,7 +33,23 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     pub(crate) received: Arc<AtomicU64>,
     pub(crate) span: Span,
+    pub(crate) traced: bool,
     pub(crate) _in_flight: InFlight,
+}
+
+impl Record {
+    /// Notes in the span how the request was answered. What only a trace needs stays out of the log.
+    pub(crate) fn answered(&self, status: StatusCode, route: Option<RouteLabel>) {
+        self.span.record("http.response.status_code", status.as_u16());
+        if !self.traced {
+            return;
+        }
+        let (method, route) = (method_label(&self.method), route.map_or("other", |label| label.0));
+        self.span.record("http.route", route).record("otel.name", format!("{method} {route}"));
+        if status.is_server_error() {
+            self.span.record("otel.status_code", "ERROR");
+        }
+    }
 }
 
 /// The path without its query, which may hold secrets.

@@ -99,7 +99,8 @@ impl ConnectionContext {
             client: origin.address,
             started: Instant::now(),
             received: body.received_counter(),
-            span: span(&id, parts),
+            span: settings.span(&id, parts),
+            traced: settings.continue_trace.is_some(),
             _in_flight: self.activity.begin(),
             id: id.clone(),
         };
@@ -132,24 +133,36 @@ impl ConnectionContext {
         if let Some(id) = record.id.header() {
             parts.headers.insert(REQUEST_ID, id);
         }
-        record.span.record("http.response.status_code", parts.status.as_u16());
         let watched = !is_http1 && !body.is_end_stream();
         let watch = watched.then(|| self.activity.watch_body(self.server.rate()));
         let route = parts.extensions.get::<RouteLabel>().copied();
+        record.answered(parts.status, route);
         let body = RecordedBody::new(body, record, parts.status, route, watch);
         Response::from_parts(parts, body)
     }
 }
 
-fn span(id: &RequestId, parts: &http::request::Parts) -> Span {
-    tracing::info_span!(
-        "request",
-        request_id = %id,
-        otel.kind = "server",
-        http.request.method = %parts.method,
-        url.path = logged_path(&parts.uri),
-        http.response.status_code = tracing::field::Empty,
-    )
+impl ServerSettings {
+    /// The span of a request, in the words of OpenTelemetry's conventions. Empty fields are filled in when it is answered.
+    fn span(&self, id: &RequestId, parts: &http::request::Parts) -> Span {
+        let span = tracing::info_span!(
+            "request",
+            request_id = %id,
+            otel.kind = "server",
+            otel.name = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+            http.request.method = %parts.method,
+            http.route = tracing::field::Empty,
+            url.path = logged_path(&parts.uri),
+            http.response.status_code = tracing::field::Empty,
+            berth.repository = tracing::field::Empty,
+        );
+        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        if let (Some(continue_trace), Some(traceparent)) = (self.continue_trace, text("traceparent")) {
+            continue_trace(traceparent, text("tracestate"), &span);
+        }
+        span
+    }
 }
 
 /// Deals with a body that the handler left unread. Says whether the connection can go on.

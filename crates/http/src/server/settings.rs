@@ -42,7 +42,13 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<Cidr>,
     /// The URL under which clients reach the registry, where it differs from what they connect to.
     pub public_url: Option<String>,
+    /// Continues a client's trace. `None` where nobody traces.
+    pub continue_trace: Option<ContinueTrace>,
 }
+
+/// Makes a request's span, not yet entered, part of the trace that `traceparent` and perhaps `tracestate` name
+/// (W3C Trace Context). Both are as the client sent them.
+pub type ContinueTrace = fn(traceparent: &str, tracestate: Option<&str>, span: &tracing::Span);
 
 impl Default for ServerSettings {
     fn default() -> Self {
@@ -59,6 +65,7 @@ impl Default for ServerSettings {
             shutdown_timeout: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
             public_url: None,
+            continue_trace: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Durations.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -43,7 +44,7 @@ impl Kind for Duration {
         let whole_days = left % 86_400_000 == 0;
         for (name, factor) in UNITS.iter().skip_while(|(name, _)| *name == "d" && !whole_days) {
             if left >= *factor {
-                text.push_str(&format!("{}{name}", left / factor));
+                let _ = write!(text, "{}{name}", left / factor);
                 left %= factor;
             }
         }

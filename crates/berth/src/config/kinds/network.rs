@@ -16,22 +16,6 @@ pub struct Network {
     pub prefix: u8,
 }
 
-impl Network {
-    /// Whether it holds `address`. IPv4 addresses mapped into IPv6 count as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let shift = |bits: u32| bits - u32::from(self.prefix);
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(shift(32)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(shift(128)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
 fn widest(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }

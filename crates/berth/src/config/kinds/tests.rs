@@ -92,11 +92,6 @@ fn networks() {
         ("10.0.0/8", None),
         ("example.org/8", None),
     ]);
-    let holds = |network: &str, address: &str| Network::parse(network).unwrap().contains(address.parse().unwrap());
-    assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1"));
-    assert!(holds("0.0.0.0/0", "1.2.3.4") && !holds("0.0.0.0/0", "::1"));
-    assert!(holds("::/0", "fe80::1") && holds("::1/128", "::1") && !holds("::1/128", "::2"));
-    assert!(holds("10.0.0.1/32", "::ffff:10.0.0.1"));
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! Sources over one another, and what is told of those that are wrong.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::FromArgMatches as _;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::effective::{Effective, FileText, Given};
+use super::flags::ServeFlags;
+use super::problem::Problem;
+use super::setting::Setting;
+use super::{SETTINGS, environment, load, print};
+
+type Env<'a> = &'a [(&'a str, &'a str)];
+
+fn variables(table: Env<'_>) -> Vec<(OsString, OsString)> {
+    table.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn flags(arguments: &[&str]) -> Vec<Given> {
+    let command = <ServeFlags as clap::Args>::augment_args(clap::Command::new("serve").no_binary_name(true));
+    ServeFlags::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap().0
+}
+
+fn resolve(file: &str, env: Env<'_>, arguments: &[&str]) -> Result<Effective, Vec<Problem>> {
+    let (mut given, problems) = environment::read(variables(env));
+    given.extend(flags(arguments));
+    let file = (!file.is_empty()).then(|| FileText { path: "berth.toml".into(), text: file.to_owned() });
+    Effective::resolve(file, given, problems)
+}
+
+fn told(file: &str, env: Env<'_>) -> Vec<String> {
+    let problems = resolve(file, env, &[]).map(|_| ()).unwrap_err();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn entry(effective: &Effective, key: &str) -> (Value, String) {
+    let entry = effective.values.iter().find(|entry| entry.setting.key == key).unwrap();
+    (entry.value.clone(), entry.origin.to_string())
+}
+
+#[test]
+fn the_later_source_counts() {
+    let file = "[log]\n# text by default\nformat = \"json\"\n";
+    let env: &[_] = &[("BERTH_LOG__FORMAT", "text")];
+    let table: [(&str, Env<'_>, &[&str], &str, &str); 8] = [
+        ("", &[], &[], "text", "default"),
+        (file, &[], &[], "json", "berth.toml:3"),
+        ("", env, &[], "text", "env BERTH_LOG__FORMAT"),
+        (file, env, &[], "text", "env BERTH_LOG__FORMAT"),
+        ("", &[], &["--log-format", "json"], "json", "flag --log-format"),
+        (file, &[], &["--log-format", "text"], "text", "flag --log-format"),
+        ("", env, &["--log-format", "json"], "json", "flag --log-format"),
+        (file, env, &["--log-format", "json"], "json", "flag --log-format"),
+    ];
+    for (file, env, arguments, value, origin) in table {
+        let effective = resolve(file, env, arguments).unwrap();
+        assert_eq!(entry(&effective, "log.format"), (json!(value), origin.to_owned()), "{file} {env:?} {arguments:?}");
+    }
+}
+
+/// A value that differs from the default, for every setting there is.
+fn other_value(setting: &Setting) -> String {
+    let fits = |candidate: &&&str| {
+        let canonical = setting.canonical(&Value::from(**candidate));
+        canonical.is_some() && canonical != setting.canonical(&Value::from(setting.default))
+    };
+    let candidates = ["true", "false", "123", "123KiB", "123s", "123m", "10.0.0.0/8", "127.0.0.1:1", "json", "warn"];
+    let more = ["https://a.example", "http://a.example", "123456789012", "eu-west-1", "/a/path", "a/*"];
+    (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
+}
+
+#[test]
+fn every_setting_comes_from_file_environment_and_its_flag() {
+    for setting in SETTINGS {
+        let (key, text, variable) = (setting.key, other_value(setting), setting.variable());
+        let value = setting.canonical(&Value::from(text.as_str())).unwrap();
+        // Half of the TLS settings alone are refused.
+        let beside = match key {
+            "server.tls_cert" => "[server]\ntls_key = \"/pair\"\n",
+            "server.tls_key" => "[server]\ntls_cert = \"/pair\"\n",
+            _ => "",
+        };
+        let head = if beside.is_empty() { format!("[{}]\n", setting.section) } else { beside.to_owned() };
+        let effective = resolve(&(head + &print::assignment(setting.name, &value)), &[], &[]).unwrap();
+        assert_eq!(entry(&effective, key).0, value, "{key} from the file");
+        let effective = resolve(beside, &[(&variable, &text)], &[]).unwrap();
+        assert_eq!(entry(&effective, key), (value.clone(), format!("env {variable}")), "{key}");
+        if let Some(name) = setting.flag_name() {
+            let effective = resolve(beside, &[], &[&format!("--{name}={text}")]).unwrap();
+            assert_eq!(entry(&effective, key), (value, format!("flag --{name}")), "{key}");
+        }
+    }
+}
+
+#[test]
+fn lists_are_commas_arrays_and_repeated_flags() {
+    let expected = json!(["127.0.0.1:1", "[::1]:2"]);
+    let table: [(&str, Env<'_>, &[&str]); 3] = [
+        ("[server]\nlisten = [\"127.0.0.1:1\", \"[::1]:2\"]", &[], &[]),
+        ("", &[("BERTH_SERVER__LISTEN", "127.0.0.1:1, [::1]:2")], &[]),
+        ("", &[], &["--listen", "127.0.0.1:1", "--listen", "[::1]:2"]),
+    ];
+    for (file, env, arguments) in table {
+        let effective = resolve(file, env, arguments).unwrap();
+        assert_eq!(entry(&effective, "server.listen").0, expected, "{file} {env:?} {arguments:?}");
+    }
+    let switched = |arguments: &[&str]| entry(&resolve("", &[], arguments).unwrap(), "storage.read_only").0;
+    assert_eq!(
+        (switched(&["--read-only"]), switched(&["--read-only=false"]), switched(&[])),
+        (json!(true), json!(false), json!(false))
+    );
+}
+
+#[test]
+fn mistakes_in_the_file_are_told_with_line_and_nearest_name() {
+    let table: &[(&str, &[&str])] = &[
+        (
+            "[server]\n\nlistn = [\"127.0.0.1:1\"]",
+            &["berth.toml:3: server.listn is not a setting; did you mean server.listen?"],
+        ),
+        (
+            "[log]\nlevel = \"inof\"",
+            &[
+                "berth.toml:2: log.level: got \"inof\", expected error, warn, info, debug, trace or off, or a list such as info,berth_http=debug",
+            ],
+        ),
+        ("[sever]\nlisten = []", &["berth.toml:1: [sever] is not a section; did you mean server?"]),
+        ("listen = []", &["berth.toml:1: listen is not a setting; did you mean server.listen?"]),
+        ("log = 1", &["berth.toml:1: log is a section: write [log] and its settings below"]),
+        (
+            "[limits]\nopen_uploads = 0",
+            &["berth.toml:2: limits.open_uploads: got 0, expected a whole number, at least 1"],
+        ),
+        (
+            "[uploads]\nttl = 2026-11-24",
+            &["berth.toml:2: uploads.ttl: got 2026-11-24, expected a duration such as 30s, 24h or 1h30m, at least 1m"],
+        ),
+        ("[server]\nlisten = []", &["berth.toml:2: server.listen: is empty; name an address"]),
+        (
+            "[server]\ntls_cert = \"a\"",
+            &["berth.toml:2: server.tls_cert: is set but server.tls_key is not; TLS needs both"],
+        ),
+        // All of them at once, those of values that another source overrides included.
+        (
+            "[log]\nlevel = 1\nformat = 2",
+            &[
+                "berth.toml:2: log.level: got 1, expected error, warn, info, debug, trace or off, or a list such as info,berth_http=debug",
+                "berth.toml:3: log.format: got 2, expected text or json",
+            ],
+        ),
+    ];
+    for (file, expected) in table {
+        assert_eq!(told(file, &[]), *expected, "{file}");
+    }
+    for broken in ["[server", "[server]\nlisten = [", "[log]\nlevel = \"a\nb\"", "[log]\n[log]\n"] {
+        let told = told(broken, &[]);
+        assert!(told.len() == 1 && told[0].starts_with("berth.toml:") && told[0].contains("not TOML"), "{told:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_environment_are_told_by_name() {
+    let table: &[(&str, &[&str])] = &[
+        ("BERTH_SERVER__LISTN", &["env BERTH_SERVER__LISTN: is not a setting; did you mean BERTH_SERVER__LISTEN?"]),
+        (
+            "BERTH_SERVER_LISTEN",
+            &[
+                "env BERTH_SERVER_LISTEN: is not a setting; did you mean BERTH_SERVER__LISTEN? (two underscores behind the section)",
+            ],
+        ),
+        ("BERTH_NOTHING__LIKE__IT", &["env BERTH_NOTHING__LIKE__IT: is not a setting"]),
+        (
+            "BERTH_STORAGE__READ_ONLY",
+            &["env BERTH_STORAGE__READ_ONLY: storage.read_only: got \"?\", expected true or false"],
+        ),
+    ];
+    for (name, expected) in table {
+        assert_eq!(told("", &[(name, "?")]), *expected);
+    }
+    for left_alone in
+        ["BERTH_SERVER_KEY", "BERTH_ADMIN_SECRET_ACCESS_KEY", "BERTH_PORT_5000_TCP", "PATH", "berth_log__level"]
+    {
+        assert!(resolve("", &[(left_alone, "?")], &[]).is_ok(), "{left_alone}");
+    }
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let secrets = variables(&[
+        ("BERTH_SERVER_KEY", "hunter2"),
+        ("BERTH_ADMIN_SECRET_ACCESS_KEY", "hunter2"),
+        ("BERTH_IMPORT_PASSWORD", "hunter2"),
+    ]);
+    let effective = load(Some(Path::new("/dev/null")), secrets, Vec::new()).unwrap();
+    let printed = format!("{} {} {effective:?}", print::toml(&effective), print::json(&effective));
+    assert!(!printed.contains("hunter2"), "{printed}");
+    for (file, variable) in [
+        ("[server]\npublic_url = \"https://me:hunter2@a.example\"", "BERTH_SERVER__PUBLIC_URL"),
+        ("[telemetry]\notlp_endpoint = \"http://me:hunter2@a.example\"", "BERTH_TELEMETRY__OTLP_ENDPOINT"),
+    ] {
+        let told = [told(file, &[]), told("", &[(variable, "http://me:hunter2@a.example")])].concat();
+        assert!(told.len() == 2 && told.iter().all(|told| !told.contains("hunter2")), "{told:?}");
+    }
+    // A line that is not TOML is not repeated either.
+    assert!(!told("[admin]\nsecret = hunter2", &[])[0].contains("hunter2"));
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let missing = Path::new("/nowhere/berth.toml");
+    let by_flag = load(Some(missing), Vec::new(), Vec::new()).unwrap_err();
+    assert_eq!(by_flag[0].to_string(), "flag --config: cannot read /nowhere/berth.toml: there is no such file");
+    let by_variable = load(None, variables(&[("BERTH_CONFIG", "/nowhere/berth.toml")]), Vec::new()).unwrap_err();
+    assert_eq!(by_variable[0].to_string(), "env BERTH_CONFIG: cannot read /nowhere/berth.toml: there is no such file");
+}
+
+proptest! {
+    /// What `berth config` prints is a file that means the same.
+    #[test]
+    fn printed_values_are_read_back(which in 0..SETTINGS.len(), text in "\\PC{0,40}") {
+        let setting = &SETTINGS[which];
+        let Ok(effective) = resolve("", &[(&setting.variable(), &text)], &[]) else { return Ok(()) };
+        let again = resolve(&print::toml(&effective), &[], &[]).unwrap();
+        prop_assert_eq!(entry(&effective, setting.key).0, entry(&again, setting.key).0);
+    }
+}
