@@ -30,7 +30,7 @@ impl Front {
     /// is set, `/readyz` says no.
     pub fn new(domain: Arc<Domain>, metrics: Option<RenderMetrics>, draining: Arc<AtomicBool>) -> Self {
         let (oci, tokens) = (OciDoor::new(Arc::clone(&domain)), TokenEndpoint::new(Arc::clone(&domain)));
-        Self { oci, tokens, domain, metrics, draining }
+        Self { domain, oci, tokens, metrics, draining }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {

@@ -118,7 +118,6 @@ impl OciDoor {
 fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(Action, &'a RepositoryName)> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let (action, name) = match endpoint {
-        Endpoint::Base | Endpoint::Catalog => return None,
         Endpoint::Tags { name } if reads => (Action::ListImages, name),
         Endpoint::Referrers { name, .. } | Endpoint::Manifest { name, .. } if reads => (Action::BatchGetImage, name),
         Endpoint::Manifest { name, .. } if method == Method::PUT => (Action::PutImage, name),
