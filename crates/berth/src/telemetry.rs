@@ -123,8 +123,18 @@ impl Exporter {
     }
 }
 
+/// Gives a span its name by the conventions, `GET manifest`: the route is not known when the span begins.
+fn name(span: &mut SpanData) {
+    let value =
+        |key: &str| Some(span.attributes.iter().find(|attribute| attribute.key.as_str() == key)?.value.as_str());
+    if let (Some(method), Some(route)) = (value("http.request.method"), value("http.route")) {
+        span.name = format!("{method} {route}").into();
+    }
+}
+
 impl SpanExporter for Exporter {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        batch.iter_mut().for_each(name);
         let count = batch.len();
         self.sender.export(batch).await.inspect_err(|error| self.tell(error, count))
     }

@@ -44,8 +44,7 @@ impl Record {
         if !self.traced {
             return;
         }
-        let (method, route) = (method_label(&self.method), route.map_or("other", |label| label.0));
-        self.span.record("http.route", route).record("otel.name", format!("{method} {route}"));
+        self.span.record("http.route", route.map_or("other", |label| label.0));
         if status.is_server_error() {
             self.span.record("otel.status_code", "ERROR");
         }
@@ -59,7 +58,7 @@ pub(crate) fn logged_path(uri: &Uri) -> &str {
 }
 
 /// Methods by name, but only those that exist: the method is a label of the figures.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -21,7 +21,7 @@ use super::body::{BodyLimits, Leftover, RequestBody, ResponseBody};
 use super::guarded_io::{Rejection, RejectionCell, STAND_IN_METHOD};
 use super::origin::{ClientOrigin, ConnectionInfo, is_trusted};
 use super::rate::RateMeter;
-use super::record::{Record, RecordedBody, RouteLabel, logged_path};
+use super::record::{Record, RecordedBody, RouteLabel, logged_path, method_label};
 use super::request_id::{REQUEST_ID, RequestId, RequestIds, given};
 use super::settings::ServerSettings;
 
@@ -149,9 +149,8 @@ impl ServerSettings {
             "request",
             request_id = %id,
             otel.kind = "server",
-            otel.name = tracing::field::Empty,
             otel.status_code = tracing::field::Empty,
-            http.request.method = %parts.method,
+            http.request.method = method_label(&parts.method),
             http.route = tracing::field::Empty,
             url.path = logged_path(&parts.uri),
             http.response.status_code = tracing::field::Empty,
