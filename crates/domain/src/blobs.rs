@@ -139,7 +139,10 @@ impl Domain {
         let mut hasher = Hasher::new(blob.digest.algorithm());
         let mut size = 0;
         let read = match &blob.location {
-            Location::Inline(bytes) => return Ok(Digest::of(blob.digest.algorithm(), bytes) == blob.digest),
+            Location::Inline(bytes) => {
+                pace.hashed(bytes.len() as u64).await;
+                return Ok(Digest::of(blob.digest.algorithm(), bytes) == blob.digest);
+            }
             Location::Key(key) => self.blobs.read(key, 0, u64::MAX).await,
         };
         let mut chunks = match read {

@@ -1,0 +1,11 @@
+//! The rules of the registry, on SQLite in a temporary file and blobs in a temporary folder, with a clock that tests move.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod access;
+mod images;
+mod import;
+mod keeping;
+mod registry;
+mod sizes;
+mod tags;
+mod uploads;

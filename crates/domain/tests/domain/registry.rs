@@ -1,0 +1,199 @@
+//! The registry under test, and the shortest way to put something into it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use berth_aws::{AccountId, Region};
+use berth_domain::images::{Push, Pushed};
+use berth_domain::seal::ServerKey;
+use berth_domain::{Caller, Domain, Error, Parts, Settings};
+use berth_oci::digest::{Algorithm, Digest};
+use berth_oci::name::RepositoryName;
+use berth_oci::reference::Reference;
+use berth_oci::tag::Tag;
+use berth_store::repositories::Registry;
+use berth_store::{Clock, Database, SystemRandom, Timestamp};
+use berth_store_blob::FilesystemStore;
+use berth_store_sql::SqliteEngine;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+pub const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// A clock that stands still until a test moves it.
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl TestClock {
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+/// A registry in a folder of its own.
+pub struct TestRegistry {
+    pub domain: Domain,
+    pub clock: Arc<TestClock>,
+    pub admin: Caller,
+    key: ServerKey,
+    settings: Settings,
+    folder: tempfile::TempDir,
+}
+
+pub fn settings() -> Settings {
+    let account = AccountId::parse("000000000000").unwrap();
+    Settings {
+        registry: Registry { account, region: Region::parse("us-east-1").unwrap() },
+        create_on_push: true,
+        allow_sparse_indexes: false,
+        anonymous_pull: Vec::new(),
+        read_only: false,
+        free_space_minimum: 0,
+        layer_bytes: 1 << 30,
+        repository_bytes: 0,
+        account_bytes: 0,
+        open_uploads: 100,
+        upload_ttl: Duration::from_hours(1),
+    }
+}
+
+pub fn name(text: &str) -> RepositoryName {
+    RepositoryName::parse(text).unwrap()
+}
+
+pub fn reference(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest::of(Algorithm::Sha256, bytes)
+}
+
+/// A body of these bytes.
+pub fn body(bytes: &[u8]) -> Option<Bytes> {
+    Some(Bytes::copy_from_slice(bytes))
+}
+
+/// The descriptor of content of any kind.
+pub fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+    json!({ "mediaType": media_type, "digest": digest(bytes).to_string(), "size": bytes.len() })
+}
+
+/// An image manifest over a config and layers.
+pub fn image(config: &[u8], layers: &[&[u8]]) -> Vec<u8> {
+    let layers: Vec<Value> =
+        layers.iter().map(|layer| descriptor("application/vnd.oci.image.layer.v1.tar", layer)).collect();
+    let config = descriptor("application/vnd.oci.image.config.v1+json", config);
+    json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": layers }).to_string().into_bytes()
+}
+
+/// An index over manifests.
+pub fn index(children: &[&[u8]]) -> Vec<u8> {
+    let children: Vec<Value> = children.iter().map(|child| descriptor(IMAGE, child)).collect();
+    json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": children }).to_string().into_bytes()
+}
+
+/// A manifest that is about another one.
+pub fn about(subject: &[u8], artifact_type: &str, note: &str) -> Vec<u8> {
+    let empty = descriptor("application/vnd.oci.empty.v1+json", b"{}");
+    json!({
+        "schemaVersion": 2, "mediaType": IMAGE, "artifactType": artifact_type, "config": empty, "layers": [empty],
+        "subject": descriptor(IMAGE, subject), "annotations": { "note": note },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+impl TestRegistry {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
+        let key = ServerKey::generate(&SystemRandom);
+        let domain = open(folder.path(), &settings, &clock, &key).await;
+        let admin = domain.administrator();
+        Self { domain, clock, admin, key, settings, folder }
+    }
+
+    /// The same registry after its process ended and began again, perhaps with other settings.
+    pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let Self { domain, clock, admin, key, mut settings, folder } = self;
+        drop(domain);
+        change(&mut settings);
+        let domain = open(folder.path(), &settings, &clock, &key).await;
+        Self { domain, clock, admin, key, settings, folder }
+    }
+
+    pub async fn try_blob(&self, repository: &str, bytes: &[u8]) -> Result<Digest, Error> {
+        let (repository, digest) = (name(repository), digest(bytes));
+        let id = self.domain.begin_upload(&self.admin, &repository, Algorithm::Sha256).await?;
+        self.domain.finish_upload(&self.admin, &repository, &id, None, &mut body(bytes), &digest).await?;
+        Ok(digest)
+    }
+
+    pub async fn blob(&self, repository: &str, bytes: &[u8]) -> Digest {
+        self.try_blob(repository, bytes).await.unwrap()
+    }
+
+    pub async fn push(&self, repository: &str, at: &str, manifest: &[u8], tags: &[&str]) -> Result<Pushed, Error> {
+        let tags = tags.iter().map(|tag| Tag::parse(tag).unwrap()).collect();
+        let bytes = Bytes::copy_from_slice(manifest);
+        let push = Push { reference: reference(at), tags, content_type: None, bytes };
+        self.domain.push_manifest(&self.admin, &name(repository), push).await
+    }
+
+    /// An image with its content, under a tag; returns its manifest.
+    pub async fn image(&self, repository: &str, tag: &str, config: &[u8], layers: &[&[u8]]) -> Vec<u8> {
+        for bytes in layers.iter().chain([&config]) {
+            self.blob(repository, bytes).await;
+        }
+        let manifest = image(config, layers);
+        self.push(repository, tag, &manifest, &[]).await.unwrap();
+        manifest
+    }
+
+    pub async fn tags(&self, repository: &str) -> Vec<String> {
+        let page = self.domain.list_tags(&self.admin, &name(repository), "", 1000).await.unwrap();
+        page.items.iter().map(|tag| tag.as_str().to_owned()).collect()
+    }
+
+    /// How many files the blob store holds, finished or not.
+    pub fn files(&self) -> usize {
+        count_files(&self.folder.path().join("blobs"))
+    }
+
+    pub fn blobs_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("blobs")
+    }
+}
+
+pub fn count_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+async fn open(folder: &Path, settings: &Settings, clock: &Arc<TestClock>, key: &ServerKey) -> Domain {
+    let engine = SqliteEngine::open(&folder.join("berth.db")).unwrap();
+    let parts = Parts {
+        database: Database::new(engine),
+        blobs: Arc::new(FilesystemStore::open(folder.join("blobs")).unwrap()),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        random: Arc::new(SystemRandom),
+        settings: settings.clone(),
+        server_key: key.clone(),
+    };
+    Domain::open(parts).await.unwrap()
+}
