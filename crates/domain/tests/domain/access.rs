@@ -6,6 +6,7 @@ use berth_domain::images::Push;
 use berth_domain::import::ImportError;
 use berth_domain::{Caller, Error};
 use berth_oci::digest::Algorithm;
+use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
 use bytes::Bytes;
 
@@ -129,7 +130,7 @@ async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
         assert!(is_right, "{operation}: {answer:?}");
     }
     let seen = registry.domain.catalog(&Caller::Anonymous, "", 10).await.unwrap().items;
-    assert_eq!(seen.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["open/a"]);
+    assert_eq!(seen.iter().map(RepositoryName::as_str).collect::<Vec<_>>(), ["open/a"]);
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Shelf {
     }
 }
 
-fn missing<T>(what: impl ToString) -> Result<T, SourceError> {
+fn missing<T>(what: &Digest) -> Result<T, SourceError> {
     Err(SourceError::Missing(what.to_string()))
 }
 
@@ -69,7 +69,7 @@ impl Source for Shelf {
             Reference::Tag(tag) => self.tags[repository.as_str()][tag.as_str()].clone(),
             Reference::Digest(digest) => digest.clone(),
         };
-        let Some((kind, bytes)) = self.manifests.get(&digest) else { return missing(digest) };
+        let Some((kind, bytes)) = self.manifests.get(&digest) else { return missing(&digest) };
         Ok(SourceManifest { digest, media_type: Some((*kind).to_owned()), bytes: bytes.clone() })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use berth_aws::{AccountId, Region};
 use berth_domain::images::{Push, Pushed};
 use berth_domain::seal::ServerKey;
-use berth_domain::{Caller, Domain, Error, Parts, Settings};
+use berth_domain::{Body, Caller, Domain, Error, Parts, Settings};
 use berth_oci::digest::{Algorithm, Digest};
 use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
@@ -78,7 +78,7 @@ pub fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// A body of these bytes.
-pub fn body(bytes: &[u8]) -> Option<Bytes> {
+pub fn body(bytes: &[u8]) -> impl Body + use<> {
     Some(Bytes::copy_from_slice(bytes))
 }
 

@@ -81,7 +81,7 @@ async fn what_arrived_of_a_broken_body_is_kept() {
     let registry = TestRegistry::new().await;
     let (domain, admin, repository) = (&registry.domain, &registry.admin, name("a"));
     let id = domain.begin_upload(admin, &repository, Algorithm::Sha256).await.unwrap();
-    let mut broken = Broken(body(b"half"));
+    let mut broken = Broken(Some(Bytes::from_static(b"half")));
     let refused = domain.append_to_upload(admin, &repository, &id, None, &mut broken).await;
     assert!(matches!(refused, Err(Error::Body(_))), "{refused:?}");
     assert_eq!(domain.upload_status(admin, &repository, &id).await.unwrap(), 4);
