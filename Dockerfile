@@ -4,8 +4,8 @@ ARG RUST=rust:1.95-slim-trixie
 ARG BASE=debian:trixie-slim
 
 FROM ${RUST} AS build
-# The C compiler is for SQLite, which is compiled in.
-RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+# The C compiler is for SQLite and ring, which are compiled in.
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
@@ -13,6 +13,8 @@ COPY xtask xtask
 RUN cargo build --release --locked --package berth
 
 FROM ${BASE}
+# For `berth import` from registries with public certificates.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/target/release/berth /usr/local/bin/berth
 # The folder is made here so that a volume takes over its owner.
 RUN install -d -o 10001 -g 10001 -m 700 /var/lib/berth

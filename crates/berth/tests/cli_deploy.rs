@@ -112,6 +112,24 @@ fn the_image_runs_the_program_as_nobody_special() {
     assert!(lines.iter().filter(|line| line.starts_with("FROM ")).count() >= 2, "built in one stage, run in another");
 }
 
+/// The image's own health check, run here against a server of ours.
+#[test]
+fn the_health_check_tells_a_server_from_none() {
+    let text = read("Dockerfile").replace("\\\n", " ");
+    let line = text.lines().find(|line| line.starts_with("HEALTHCHECK ")).unwrap();
+    let check: Vec<String> = serde_json::from_str(line.split_once("CMD ").unwrap().1).unwrap();
+    let is_healthy = |port: &str| {
+        let arguments = check[1..].iter().map(|word| word.replace("/5000", &format!("/{port}")));
+        Command::new(&check[0]).args(arguments).output().unwrap().status.success()
+    };
+    let program = Program::new();
+    let serving = program.serve(&[]);
+    let port = serving.host().rsplit(':').next().unwrap().to_owned();
+    assert!(is_healthy(&port));
+    assert_eq!(serving.stop().code, Some(0));
+    assert!(!is_healthy(&port));
+}
+
 /// Where Docker Compose is installed it says whether it understands the file.
 #[test]
 fn compose_understands_its_file() {

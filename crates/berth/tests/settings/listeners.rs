@@ -90,5 +90,6 @@ fn connections_beyond_the_limit_hear_503() {
     first.get("/v2/").expect(200);
     let refused = server.anonymous().try_request("GET", "/healthz", &[], &[]).unwrap().expect(503);
     assert!(refused.closes() && refused.header("retry-after").is_some(), "{refused:?}");
+    assert!(refused.header("x-request-id").is_some(), "{refused:?}");
     first.get("/v2/").expect(200);
 }

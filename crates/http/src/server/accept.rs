@@ -14,6 +14,7 @@ use super::activity::Activity;
 use super::connection;
 use super::listener::Listener;
 use super::origin::ConnectionInfo;
+use super::request_id::RequestId;
 use super::service::{ConnectionContext, ServerContext};
 use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
@@ -23,8 +24,9 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that are told why they are turned away, at a time; those beyond are just closed.
 const POLITE_REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 21\r\nRetry-After: 5\r\nConnection: close\r\n\r\ntoo many connections\n";
+const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 21\r\nRetry-After: 5\r\nConnection: close\r\nX-Request-Id: ";
+const FULL_BODY: &str = "\r\n\r\ntoo many connections\n";
 
 /// Takes connections from one or more listeners.
 pub(crate) struct Acceptor {
@@ -75,22 +77,23 @@ impl Acceptor {
 
     fn turn_away(&self, transport: Transport) {
         metrics::counter!("berth_http_connections_refused_total").increment(1);
-        tracing::debug!("a connection is turned away: too many");
+        let id = self.server.request_ids.next();
+        tracing::debug!(request_id = %id, "a connection is turned away: too many");
         let speaks_plainly = self.tls.is_none() || matches!(transport, Transport::Unix(_));
         if !speaks_plainly {
             return;
         }
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
             tokio::spawn(async move {
-                let _ = timeout(REFUSAL_TIME, say_full(transport)).await;
+                let _ = timeout(REFUSAL_TIME, say_full(transport, &id)).await;
                 drop(permit);
             });
         }
     }
 }
 
-async fn say_full(mut transport: Transport) -> io::Result<()> {
-    transport.write_all(FULL).await?;
+async fn say_full(mut transport: Transport, id: &RequestId) -> io::Result<()> {
+    transport.write_all(format!("{FULL}{id}{FULL_BODY}").as_bytes()).await?;
     transport.shutdown().await?;
     // The reply would be lost if the request were still unread at the close.
     let mut scratch = [0; 4096];
