@@ -192,6 +192,45 @@ fn a_pattern_a_prefix_and_a_login_from_docker() {
     assert!(output.stderr.contains("BERTH_IMPORT_USERNAME"), "{output:?}");
 }
 
+/// A registry that lets anybody pull something asks for tokens.
+#[test]
+fn a_registry_with_tokens_comes_over_with_and_without_a_login() {
+    let source = Server::builder(binary()).args(["--anonymous-pull", "team/*"]).start();
+    fill(&source.client(), &mut Random::seeded(10), 1000);
+    let whole = server();
+    let output = import(&whole, &["registry", source.url()]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(everything(&source.client()) == everything(&whole.client()), "the copy differs");
+
+    let part = server();
+    let mut anonymous = command(&part, &["registry", source.url(), "--repository", "team/deep/app"]);
+    anonymous.env_remove("BERTH_IMPORT_USERNAME").env_remove("BERTH_IMPORT_PASSWORD");
+    let output = ended(anonymous);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(part.client().get("/v2/_catalog").json()["repositories"], json!(["team/deep/app"]));
+}
+
+#[test]
+fn a_certificate_is_trusted_where_its_authority_is_named() {
+    let target = server();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (target.data().join("certificate.pem"), target.data().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let files = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let source = Server::builder(binary()).args(files).start();
+    let arguments = ["registry", source.url()];
+    let mut trusting = command(&target, &arguments);
+    trusting.env("SSL_CERT_FILE", &certificate);
+    let output = ended(trusting);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let mut doubting = command(&target, &arguments);
+    doubting.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    let output = ended(doubting);
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(output.stderr.contains("SSL_CERT_FILE"), "{output:?}");
+}
+
 /// A layout with one whole image and one that lacks its layer.
 fn layout(folder: &Path) -> (Image, Image) {
     let (whole, broken) = (Image::small("whole"), Image::small("broken"));

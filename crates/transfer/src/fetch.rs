@@ -42,7 +42,8 @@ impl<'s> BlobReader<'s> {
             match self.read().await {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return self.take(bytes).map(Some),
-                Err(error) if error.is_passing() => self.pause(error).await?,
+                // A source that gives nothing at all was asked often enough by itself.
+                Err(error) if error.is_passing() && self.stream.is_some() => self.pause(error).await?,
                 Err(error) => return Err(error),
             }
         }

@@ -17,6 +17,7 @@ use berth_transfer::registry::{Credentials, RegistryAddress, RegistrySource};
 use berth_transfer::{BlobReader, Entry, Retry, Root, Source, SourceError};
 use futures_util::StreamExt as _;
 use played::{Heard, Played, Reply};
+use tokio::io::AsyncWriteExt as _;
 
 const USER: &str = "importer";
 const PASSWORD: &str = "NeverToAnotherHost";
@@ -38,11 +39,17 @@ fn quick() -> Retry {
     Retry { tries: 3, first_pause: Duration::from_millis(1) }
 }
 
+/// As nobody.
 fn source(played: &Played) -> RegistrySource {
-    with_login(played, Some(Credentials { username: USER.to_owned(), password: PASSWORD.to_owned() }))
+    of(played, None)
 }
 
-fn with_login(played: &Played, credentials: Option<Credentials>) -> RegistrySource {
+/// As somebody.
+fn with_login(played: &Played) -> RegistrySource {
+    of(played, Some(Credentials { username: USER.to_owned(), password: PASSWORD.to_owned() }))
+}
+
+fn of(played: &Played, credentials: Option<Credentials>) -> RegistrySource {
     let address = RegistryAddress::parse(&played.url()).unwrap();
     RegistrySource::new(address, credentials, None, quick()).unwrap()
 }
@@ -90,7 +97,7 @@ fn wants_basic(heard: &Heard) -> Option<Reply> {
 async fn basic_login_is_given_when_it_is_asked_for_and_then_at_once() {
     let blob = b"some bytes";
     let played = Played::start(|heard| wants_basic(heard).unwrap_or_else(|| Reply::of(200, b"some bytes"))).await;
-    let source = source(&played);
+    let source = with_login(&played);
     assert_eq!(read(&source, blob).await.unwrap(), blob);
     assert_eq!(read(&source, blob).await.unwrap(), blob);
     let sent: Vec<bool> = played.heard().iter().map(|heard| heard.header("authorization").is_some()).collect();
@@ -98,15 +105,30 @@ async fn basic_login_is_given_when_it_is_asked_for_and_then_at_once() {
 }
 
 #[tokio::test]
+async fn a_login_is_used_where_the_registry_shows_a_part_to_everybody() {
+    let played = Played::start(|heard| match (heard.path(), heard.header("authorization")) {
+        ("/v2/", None) => Reply::of(401, b"").with("WWW-Authenticate", "Basic realm=\"r\""),
+        (_, None) => Reply::of(200, br#"{"repositories":["public"]}"#),
+        (_, Some(sent)) => {
+            assert_eq!(sent, &basic());
+            Reply::of(200, br#"{"repositories":["private","public"]}"#)
+        }
+    })
+    .await;
+    assert_eq!(names(&with_login(&played)).await.unwrap(), ["private", "public"]);
+    assert_eq!(names(&source(&played)).await.unwrap(), ["public"]);
+}
+
+#[tokio::test]
 async fn a_login_that_is_missing_or_wrong_is_told_with_what_to_do() {
     let played = Played::start(|_| Reply::of(401, b"").with("WWW-Authenticate", "Basic realm=\"r\"")).await;
-    let missing = read(&with_login(&played, None), b"x").await.unwrap_err();
+    let missing = read(&source(&played), b"x").await.unwrap_err();
     assert!(missing.is_fatal() && missing.to_string().contains("BERTH_IMPORT_USERNAME"), "{missing}");
-    let wrong = read(&source(&played), b"x").await.unwrap_err();
+    let wrong = read(&with_login(&played), b"x").await.unwrap_err();
     assert!(wrong.is_fatal() && wrong.to_string().contains("refuses the login of importer"), "{wrong}");
     assert!(!wrong.to_string().contains(PASSWORD));
     let unknown = Played::start(|_| Reply::of(401, b"").with("WWW-Authenticate", "Negotiate")).await;
-    assert!(read(&source(&unknown), b"x").await.unwrap_err().to_string().contains("not known here"));
+    assert!(read(&with_login(&unknown), b"x").await.unwrap_err().to_string().contains("not known here"));
 }
 
 #[tokio::test]
@@ -130,12 +152,12 @@ async fn a_token_is_fetched_for_the_scope_and_fetched_again_when_it_expires() {
         Reply::of(401, b"").with("WWW-Authenticate", &challenge)
     })
     .await;
-    let source = source(&played);
+    let source = with_login(&played);
     assert_eq!(read(&source, b"bytes").await.unwrap(), b"bytes");
     assert_eq!(read(&source, b"bytes").await.unwrap(), b"bytes");
     let paths: Vec<String> = played.heard().iter().map(|heard| heard.path().to_owned()).collect();
     let blob = format!("/v2/team/app/blobs/{}", sha256(b"bytes"));
-    assert_eq!(paths, [blob.as_str(), "/token", &blob, &blob, "/token", &blob]);
+    assert_eq!(paths, ["/v2/", "/token", &blob, &blob, "/token", &blob]);
 }
 
 #[tokio::test]
@@ -147,7 +169,7 @@ async fn a_token_server_without_tls_on_another_host_gets_no_password() {
         _ => Reply::of(401, b"").with("WWW-Authenticate", &format!("Bearer realm=\"{realm}\"")),
     })
     .await;
-    assert_eq!(read(&source(&played), b"bytes").await.unwrap(), b"bytes");
+    assert_eq!(read(&with_login(&played), b"bytes").await.unwrap(), b"bytes");
     assert_eq!(tokens.heard().len(), 1);
     assert_eq!(tokens.heard()[0].header("authorization"), None);
     assert!(
@@ -164,7 +186,7 @@ async fn another_host_gets_the_request_without_the_login() {
     let played =
         Played::start(move |heard| wants_basic(heard).unwrap_or_else(|| Reply::of(307, b"").with("Location", &target)))
             .await;
-    assert_eq!(read(&source(&played), b"from the storage").await.unwrap(), b"from the storage");
+    assert_eq!(read(&with_login(&played), b"from the storage").await.unwrap(), b"from the storage");
     let heard = storage.heard();
     assert_eq!((heard.len(), heard[0].target.as_str()), (1, "/signed?key=1"));
     let told = format!("{:?}", heard[0]);
@@ -176,9 +198,9 @@ async fn another_host_that_asks_for_a_login_gets_none() {
     let storage = Played::start(|_| Reply::of(401, b"").with("WWW-Authenticate", "Basic realm=\"give\"")).await;
     let target = storage.url();
     let played = Played::start(move |_| Reply::of(302, b"").with("Location", &target)).await;
-    assert!(matches!(read(&source(&played), b"x").await, Err(SourceError::Denied { .. })));
-    assert_eq!(storage.heard().len(), 1);
-    assert_eq!(storage.heard()[0].header("authorization"), None);
+    assert!(matches!(read(&with_login(&played), b"x").await, Err(SourceError::Denied { .. })));
+    let heard = storage.heard();
+    assert!(!heard.is_empty() && heard.iter().all(|heard| heard.header("authorization").is_none()), "{heard:?}");
 }
 
 #[tokio::test]
@@ -190,7 +212,7 @@ async fn a_redirect_on_the_same_host_keeps_the_login_and_a_loop_ends() {
         })
     })
     .await;
-    assert_eq!(read(&source(&played), b"here").await.unwrap(), b"here");
+    assert_eq!(read(&with_login(&played), b"here").await.unwrap(), b"here");
     let looping = Played::start(|_| Reply::of(302, b"").with("Location", "/again")).await;
     let error = read(&source(&looping), b"x").await.unwrap_err();
     assert!(error.to_string().contains("more than 5 times"), "{error}");
@@ -294,6 +316,20 @@ async fn a_connection_that_is_refused_is_tried_again_and_then_told() {
     let source = RegistrySource::new(address, None, None, quick()).unwrap();
     let error = read(&source, b"x").await.unwrap_err();
     assert!(error.is_fatal() && matches!(error, SourceError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_without_tls_is_told_from_one_that_is_away() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = RegistryAddress::parse(&format!("https://{}", listener.local_addr().unwrap())).unwrap();
+    let plain = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        connection.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await.unwrap();
+    });
+    let source = RegistrySource::new(address, None, None, quick()).unwrap();
+    let error = read(&source, b"x").await.unwrap_err();
+    plain.await.unwrap();
+    assert!(error.is_fatal() && error.to_string().contains("write http://"), "{error}");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub enum Import {
     Registry {
         #[command(flatten)]
         flags: OperatorFlags,
-        /// Its address, such as https://registry.example.com; http:// where it has no TLS.
+        /// Its address, such as `https://registry.example.com`; `http://` where it has no TLS.
         #[arg(value_name = "URL")]
         address: String,
         #[command(flatten)]
@@ -88,9 +88,11 @@ impl Import {
 
     fn source(&self) -> Result<Box<dyn Source>, Failure> {
         Ok(match self {
-            Self::Distribution { folder, .. } => Box::new(DistributionSource::open(folder).map_err(wrong)?),
+            Self::Distribution { folder, .. } => {
+                Box::new(DistributionSource::open(folder).map_err(|error| wrong(&error))?)
+            }
             Self::OciLayout { folder, repository, .. } => {
-                Box::new(LayoutSource::open(folder, name(repository, "--repository")?).map_err(wrong)?)
+                Box::new(LayoutSource::open(folder, name(repository, "--repository")?).map_err(|error| wrong(&error))?)
             }
             Self::Registry { address, names, .. } => Box::new(registry(address, names)?),
         })
@@ -103,14 +105,14 @@ fn registry(address: &str, names: &Names) -> Result<RegistrySource, Failure> {
     let one = names.repository.as_deref().filter(|pattern| !pattern.contains('*'));
     let only = one.map(|pattern| name(pattern, "--repository")).transpose()?;
     let credentials = login::find(&address.host())?;
-    RegistrySource::new(address, credentials, only, Retry::default()).map_err(wrong)
+    RegistrySource::new(address, credentials, only, Retry::default()).map_err(|error| wrong(&error))
 }
 
 fn name(text: &str, flag: &str) -> Result<RepositoryName, Failure> {
     RepositoryName::parse(text).map_err(|error| Failure::Usage(format!("{flag} {text:?}: {error}")))
 }
 
-fn wrong(error: SourceError) -> Failure {
+fn wrong(error: &SourceError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
@@ -139,7 +141,9 @@ fn failure(error: ImportError) -> Failure {
             Failure::Usage(format!("{error}: look for its exact name, or use a pattern such as --repository 'team/*'"))
         }
         ImportError::Stopped => Failure::CouldNotRun(format!("stopped; {again}")),
-        ImportError::Source(error @ SourceError::Login(_)) => Failure::CouldNotRun(error.to_string()),
+        ImportError::Source(error @ (SourceError::Login(_) | SourceError::NotASource(_))) => {
+            Failure::CouldNotRun(error.to_string())
+        }
         ImportError::Source(error) => Failure::CouldNotRun(format!("{error}; {again}")),
         ImportError::Registry(error) => Failure::CouldNotRun(format!("{error}; {again}")),
     }

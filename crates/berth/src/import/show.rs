@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// A bar on a terminal, else a line for each repository.
 pub struct Bar {
-    bar: indicatif::ProgressBar,
+    spinner: indicatif::ProgressBar,
     in_lines: bool,
     images: AtomicU64,
     left_out: AtomicU64,
@@ -23,38 +23,38 @@ pub struct Bar {
 
 impl Bar {
     pub fn new() -> Self {
-        let bar = indicatif::ProgressBar::new_spinner();
+        let spinner = indicatif::ProgressBar::new_spinner();
         if let Ok(style) =
             indicatif::ProgressStyle::with_template("{spinner} {bytes} {bytes_per_sec} {prefix} {wide_msg}")
         {
-            bar.set_style(style);
+            spinner.set_style(style);
         }
-        bar.enable_steady_tick(TICK);
+        spinner.enable_steady_tick(TICK);
         let in_lines = !std::io::stderr().is_terminal();
-        Self { bar, in_lines, images: AtomicU64::new(0), left_out: AtomicU64::new(0) }
+        Self { spinner, in_lines, images: AtomicU64::new(0), left_out: AtomicU64::new(0) }
     }
 
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.spinner.finish_and_clear();
     }
 
     fn count(&self) {
         let (images, left_out) = (self.images.load(Ordering::Relaxed), self.left_out.load(Ordering::Relaxed));
         let told = if left_out == 0 { String::new() } else { format!(", {left_out} left out") };
-        self.bar.set_prefix(format!("{images} images{told}"));
+        self.spinner.set_prefix(format!("{images} images{told}"));
     }
 }
 
 impl Progress for Bar {
     fn repository(&self, name: &RepositoryName) {
-        self.bar.set_message(name.to_string());
+        self.spinner.set_message(name.to_string());
         if self.in_lines {
             output::notice(&format!("importing {name}"));
         }
     }
 
     fn read(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        self.spinner.inc(bytes);
     }
 
     fn image(&self) {
@@ -65,7 +65,7 @@ impl Progress for Bar {
     fn left_out(&self, left_out: &LeftOut) {
         self.left_out.fetch_add(1, Ordering::Relaxed);
         self.count();
-        self.bar.suspend(|| output::notice(&line(left_out)));
+        self.spinner.suspend(|| output::notice(&line(left_out)));
     }
 }
 

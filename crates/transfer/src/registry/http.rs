@@ -115,7 +115,9 @@ impl Http {
         let failed = |reason: String| SourceError::Unreachable { what: what.clone(), reason };
         let answer = tokio::time::timeout(PATIENCE, self.client.request(request(ask)?)).await;
         let response = answer.map_err(|_| failed("no answer within a minute".to_owned()))?;
-        let response = response.map_err(|error| failed(causes(&error)))?;
+        let response = response.map_err(|error| {
+            if is_tls(&error) { without_trust(&ask.url, &causes(&error)) } else { failed(causes(&error)) }
+        })?;
         Ok(Answer { what, url: ask.url.clone(), response })
     }
 }
@@ -246,6 +248,20 @@ fn said(page: &[u8]) -> Option<String> {
     let page: Page = serde_json::from_slice(page).ok()?;
     let first = page.errors.into_iter().next()?;
     Some(clip(&format!("{} {}", first.code, first.message)).trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Whether it was TLS that failed: asking again will not help then.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inner = inner.map(|inner| inner as &(dyn std::error::Error + 'static));
+    error.is::<rustls::Error>() || inner.or_else(|| error.source()).is_some_and(is_tls)
+}
+
+fn without_trust(url: &Url, reason: &str) -> SourceError {
+    let host = url.host_str().unwrap_or_default();
+    SourceError::NotASource(format!(
+        "TLS with {host} fails ({reason}): write http:// where it has no TLS; where its certificate is from an authority of your own, name that one's certificate in SSL_CERT_FILE"
+    ))
 }
 
 /// An error with everything that led to it.

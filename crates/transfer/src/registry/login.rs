@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::WWW_AUTHENTICATE;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::address::RegistryAddress;
@@ -23,6 +24,8 @@ const KEPT: usize = 64;
 pub struct Login {
     credentials: Option<Credentials>,
     granted: Mutex<HashMap<String, HeaderValue>>,
+    /// What the registry's root asks for; nothing where it lets everybody in.
+    wanted: OnceCell<Vec<Challenge>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -35,7 +38,7 @@ struct Token {
 
 impl Login {
     pub fn new(credentials: Option<Credentials>) -> Self {
-        Self { credentials, granted: Mutex::default() }
+        Self { credentials, granted: Mutex::default(), wanted: OnceCell::new() }
     }
 
     /// What let us in last time.
@@ -51,6 +54,28 @@ impl Login {
         granted.insert(scope.to_owned(), header.clone());
     }
 
+    /// Logs in before anything is asked for: a registry that shows a part to everybody shows the rest only then. Nothing
+    /// where there is no login, or the registry wants none.
+    pub async fn begin(
+        &self,
+        http: &Http,
+        home: &RegistryAddress,
+        scope: &str,
+    ) -> Result<Option<HeaderValue>, SourceError> {
+        if self.credentials.is_none() {
+            return Ok(None);
+        }
+        let wanted = self.wanted.get_or_try_init(|| async {
+            let answer = http.send(&Ask::get(home.at("/v2/"))).await?;
+            let at_home = answer.status() == 401 && home.is_home_of(&answer.url);
+            Ok::<_, SourceError>(if at_home { challenges(&answer) } else { Vec::new() })
+        });
+        match wanted.await? {
+            wanted if wanted.is_empty() => Ok(None),
+            wanted => self.meet(http, home, wanted, scope).await.map(Some),
+        }
+    }
+
     /// What the challenge of an answer asks for.
     pub async fn answer(
         &self,
@@ -59,9 +84,16 @@ impl Login {
         answer: &Answer,
         scope: &str,
     ) -> Result<HeaderValue, SourceError> {
-        let headers = answer.headers().get_all(WWW_AUTHENTICATE);
-        let challenges: Vec<Challenge> =
-            headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect();
+        self.meet(http, home, &challenges(answer), scope).await
+    }
+
+    async fn meet(
+        &self,
+        http: &Http,
+        home: &RegistryAddress,
+        challenges: &[Challenge],
+        scope: &str,
+    ) -> Result<HeaderValue, SourceError> {
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let header = match (of("bearer"), of("basic")) {
             (Some(bearer), _) => self.token(http, home, bearer, scope).await?,
@@ -123,6 +155,11 @@ impl Login {
         let header = token.and_then(|token| secret(&format!("Bearer {token}")));
         header.ok_or_else(|| broken("the token server gave none"))
     }
+}
+
+fn challenges(answer: &Answer) -> Vec<Challenge> {
+    let headers = answer.headers().get_all(WWW_AUTHENTICATE);
+    headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
 }
 
 /// Whether a token server may be told the password: the registry itself, or one that the registry names over TLS and that

@@ -64,7 +64,10 @@ impl RegistrySource {
 
     /// Sends a request, with what the registry's challenge asks for. The answer may have any status but 401.
     async fn ask(&self, mut ask: Ask, scope: &str) -> Result<Answer, SourceError> {
-        ask.authorization = self.login.granted(scope);
+        ask.authorization = match self.login.granted(scope) {
+            Some(granted) => Some(granted),
+            None => self.login.begin(&self.http, &self.home, scope).await?,
+        };
         let answer = self.http.send(&ask).await?;
         // A host that the registry sent us on to has no claim to our login.
         if answer.status() != 401 || !self.home.is_home_of(&answer.url) {
