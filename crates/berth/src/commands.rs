@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::effective::Given;
 use crate::config::flags::{OperatorFlags, ServeFlags};
+use crate::config::kinds::LogFormat;
 use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
 use crate::import::Import;
@@ -117,7 +118,14 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             logging::start(&settings.log, traces.as_ref());
             let served = block_on(serve::run(&settings));
             traces.into_iter().for_each(Traces::finish);
-            served.and(done)
+            served.map_or_else(
+                |failure| {
+                    // Whoever reads the log as JSON can read its last line too.
+                    report(&failure, line.json || settings.log.format == LogFormat::Json);
+                    Ok(ExitCode::from(failure.code()))
+                },
+                |()| done,
+            )
         }
         Command::Config { reference: true, .. } => {
             let text = if line.json { reference::json().to_string() } else { reference::page() };

@@ -137,6 +137,9 @@ fn a_port_in_use_is_told() {
         assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""));
         let expected = format!("cannot listen on {address}: ");
         assert!(output.stderr.contains(&expected) && output.stderr.contains("in use"), "{output:?}");
+        let output = program.run(&["serve", "--listen", listen, "--log-format", "json"]);
+        let lines: Vec<Value> = output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.last().unwrap()["error"].as_str().unwrap().contains(&expected), "{output:?}");
     }
 }
 

@@ -93,3 +93,15 @@ fn connections_beyond_the_limit_hear_503() {
     assert!(refused.header("x-request-id").is_some(), "{refused:?}");
     first.get("/v2/").expect(200);
 }
+
+#[test]
+fn an_address_for_everybody_without_tls_is_warned_of() {
+    let warning = "without TLS";
+    let open = builder().listen("0.0.0.0:0").start();
+    assert!(open.log().contains(warning), "{}", open.log());
+    let behind_a_proxy = builder().listen("0.0.0.0:0").setting("server.trusted_proxies", "127.0.0.1").start();
+    let on_loopback = builder().start();
+    for quiet in [behind_a_proxy, on_loopback] {
+        assert!(!quiet.log().contains(warning), "{}", quiet.log());
+    }
+}

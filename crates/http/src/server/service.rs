@@ -156,9 +156,9 @@ impl ServerSettings {
             http.response.status_code = tracing::field::Empty,
             berth.repository = tracing::field::Empty,
         );
-        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        if let (Some(continue_trace), Some(traceparent)) = (self.continue_trace, text("traceparent")) {
-            continue_trace(traceparent, text("tracestate"), &span);
+        if let Some(continue_trace) = self.continue_trace {
+            let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+            text("traceparent").inspect(|parent| continue_trace(parent, text("tracestate"), &span));
         }
         span
     }
