@@ -229,16 +229,16 @@ pub struct DanglingReference {
     pub kind: ReferenceKind,
 }
 
-/// Up to `limit` references to what a repository does not hold.
-pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
+/// Up to `limit` references to what a repository does not hold; to children of indexes only where `children` count.
+pub fn dangling(txn: &mut dyn Transaction, children: bool, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
     let sql = "SELECT p.name, m.digest, r.digest, r.kind FROM manifest_references r \
                JOIN manifests m ON m.id = r.manifest_id JOIN repositories p ON p.id = r.repository_id \
                WHERE (r.kind = 'blob' AND NOT EXISTS (SELECT 1 FROM repository_blobs l \
                    WHERE l.repository_id = r.repository_id AND l.digest = r.digest)) \
-                 OR (r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
+                 OR (?2 = 1 AND r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
                    WHERE c.repository_id = r.repository_id AND c.digest = r.digest)) LIMIT ?1";
     let kind = |text: &str| if text == "blob" { ReferenceKind::Blob } else { ReferenceKind::Child };
-    let rows = txn.query(sql, parameters![limit])?;
+    let rows = txn.query(sql, parameters![limit, children])?;
     rows.iter()
         .map(|row| {
             Ok(DanglingReference {
