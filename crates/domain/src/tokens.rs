@@ -38,15 +38,20 @@ impl fmt::Debug for Token {
 }
 
 /// What a token says before anything in it is believed: `berth.HOLDER.EXPIRY.SIGNATURE`.
-struct Claims<'a> {
-    signed: &'a str,
-    holder: &'a str,
-    expires: Timestamp,
-    signature: Vec<u8>,
+pub struct Claims<'a> {
+    /// The part that is signed.
+    pub signed: &'a str,
+    /// The access key id that the token stands for, or that it is anonymous.
+    pub holder: &'a str,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// What should be the signature.
+    pub signature: Vec<u8>,
 }
 
 impl<'a> Claims<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    /// Reads a token; `None` where it has not these four parts.
+    pub fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let mut parts = signed.split('.');
         let (Some(PREFIX), Some(holder), Some(expires), None) =

@@ -14,7 +14,7 @@ use http::header::AUTHORIZATION;
 
 pub use basic::{Credentials, parse_basic};
 pub(crate) use challenge::{BASIC, challenge};
-pub use token::TokenEndpoint;
+pub use token::{TokenEndpoint, parse_bearer};
 
 /// What a request brings to show who sends it.
 pub enum Presented {
