@@ -1,5 +1,7 @@
 """buildah: build and push, manifest lists, zstd, a build cache kept in the registry."""
 
+import os
+
 import pytest
 
 from support.images import BUSYBOX
@@ -20,6 +22,9 @@ def buildah(containers, registry):
     context.mkdir()
     (context / "busybox").write_bytes(BUSYBOX.read_bytes())
     (context / "busybox").chmod(0o755)
+    # A time of its own makes layers of its own: a layer that the registry has already is not compressed again.
+    moment = 1_000_000_000 + int.from_bytes(os.urandom(3), "big")
+    os.utime(context / "busybox", (moment, moment))
     (context / "Containerfile").write_text(CONTAINERFILE)
     return containers
 

@@ -9,6 +9,7 @@ mod logging;
 mod opened;
 mod output;
 mod serve;
+mod signals;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_domain::Domain;
@@ -14,11 +14,11 @@ use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, T
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::{opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
@@ -29,6 +29,7 @@ const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// Serves until a signal says stop.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     raise_file_limit();
+    let signals = Signals::listen()?;
     std::fs::create_dir_all(&settings.storage.data_dir)
         .map_err(|error| Failure::doing("cannot make the data folder", error))?;
     let _lock = lock(&settings.storage.data_dir)?;
@@ -62,18 +63,10 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let figures = figures.map(|figures| tokio::spawn(figures.run(std::future::pending())));
     output::result(&format!("berth ready url={url}"));
     tracing::info!(urls = urls.join(" "), "serving");
-    server.run(stop_signal(draining)).await.map_err(started)?;
+    server.run(signals.stop(draining)).await.map_err(started)?;
     figures.inspect(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Elsewhere SIGHUP means "read your files again". Left alone it would end the process.
-async fn hangups() {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        tracing::info!("SIGHUP: changed certificates are read without it, and other settings need a restart");
-    }
 }
 
 /// One process per data folder.
@@ -186,22 +179,4 @@ fn listen_address(address: &crate::config::kinds::ListenAddress) -> ListenAddres
 
 fn text(value: &impl crate::config::Kind) -> String {
     value.show().as_str().unwrap_or_default().to_owned()
-}
-
-/// SIGTERM or SIGINT; a second one ends the process at once. SIGHUP changes nothing.
-async fn stop_signal(draining: Arc<AtomicBool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    let hangups = tokio::spawn(hangups());
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    hangups.abort();
-    draining.store(true, Ordering::Release);
-    tracing::info!("stopping: requests under way may finish");
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        #[allow(clippy::disallowed_methods, reason = "the operator asked a second time: at once means at once")]
-        std::process::exit(3);
-    });
 }

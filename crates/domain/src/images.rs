@@ -248,7 +248,7 @@ fn check_references(
                 return Err(Error::SizeMismatch { digest, declared, actual });
             }
             Some(_) => {}
-            None if settings.allow_sparse_indexes && reference.kind == ReferenceKind::Child => {}
+            None if settings.allow_sparse_indexes => {}
             None => missing.push(reference.digest.clone()),
         }
     }

@@ -190,20 +190,50 @@ pub fn referring(
     rows.first().map(|row| row.parsed(0, Digest::parse)).transpose()
 }
 
-/// Up to `limit` manifests about `subject` behind digest `last`, in order of their digests.
+/// How much a page of referrers may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimits {
+    /// Referrers.
+    pub items: usize,
+    /// Bytes of annotations; one referrer may have more, and then is a page of its own.
+    pub bytes: u64,
+}
+
+/// A page of the manifests about `subject` behind digest `last`, in order of their digests, and whether more follow. The
+/// annotations of those that do not fit are not read.
 pub fn referrers(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
     subject: &Digest,
     artifact_type: Option<&str>,
     last: &str,
-    limit: u64,
-) -> Result<Vec<ReferrerRecord>, StoreError> {
-    let sql = "SELECT digest, media_type, size, artifact_type, annotations FROM manifests \
-               WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 \
-               AND (?4 IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
-    let rows = txn.query(sql, parameters![repository, subject, last, artifact_type, limit])?;
-    rows.iter().map(read_referrer).collect()
+    limits: PageLimits,
+) -> Result<(Vec<ReferrerRecord>, bool), StoreError> {
+    const WHICH: &str = "FROM manifests WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 \
+                         AND (?4 IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
+    let mut ask = |columns: &str, limit: usize| {
+        txn.query(
+            &format!("SELECT {columns} {WHICH}"),
+            parameters![repository, subject, last, artifact_type, limit as u64],
+        )
+    };
+    let lengths = ask("octet_length(annotations)", limits.items.saturating_add(1))?;
+    let lengths = lengths.iter().map(|row| row.unsigned(0)).collect::<Result<Vec<_>, _>>()?;
+    let fitting = fitting(&lengths, limits);
+    let rows = ask("digest, media_type, size, artifact_type, annotations", fitting)?;
+    let records = rows.iter().map(read_referrer).collect::<Result<_, _>>()?;
+    Ok((records, lengths.len() > fitting))
+}
+
+/// How many of the first are on one page: at least one, where there is one.
+fn fitting(lengths: &[u64], limits: PageLimits) -> usize {
+    let mut bytes = 0u64;
+    let fits = |length: &u64| {
+        bytes = bytes.saturating_add(*length);
+        bytes <= limits.bytes
+    };
+    let count = lengths.iter().copied().take(limits.items).take_while(fits).count();
+    count.max(lengths.len().min(1))
 }
 
 fn read_referrer(row: &Row) -> Result<ReferrerRecord, StoreError> {
@@ -229,16 +259,16 @@ pub struct DanglingReference {
     pub kind: ReferenceKind,
 }
 
-/// Up to `limit` references to what a repository does not hold; to children of indexes only where `children` count.
-pub fn dangling(txn: &mut dyn Transaction, children: bool, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
+/// Up to `limit` references to what a repository does not hold.
+pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
     let sql = "SELECT p.name, m.digest, r.digest, r.kind FROM manifest_references r \
                JOIN manifests m ON m.id = r.manifest_id JOIN repositories p ON p.id = r.repository_id \
                WHERE (r.kind = 'blob' AND NOT EXISTS (SELECT 1 FROM repository_blobs l \
                    WHERE l.repository_id = r.repository_id AND l.digest = r.digest)) \
-                 OR (?2 = 1 AND r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
+                 OR (r.kind = 'child' AND NOT EXISTS (SELECT 1 FROM manifests c \
                    WHERE c.repository_id = r.repository_id AND c.digest = r.digest)) LIMIT ?1";
     let kind = |text: &str| if text == "blob" { ReferenceKind::Blob } else { ReferenceKind::Child };
-    let rows = txn.query(sql, parameters![limit, children])?;
+    let rows = txn.query(sql, parameters![limit])?;
     rows.iter()
         .map(|row| {
             Ok(DanglingReference {
@@ -263,4 +293,19 @@ pub fn content(
     manifest: &ManifestRecord,
 ) -> Result<Option<crate::blobs::BlobRecord>, StoreError> {
     crate::blobs::find(txn, &manifest.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PageLimits, fitting};
+
+    #[test]
+    fn a_page_holds_what_fits_and_at_least_one() {
+        let limits = PageLimits { items: 3, bytes: 10 };
+        let table: [(&[u64], usize); 7] =
+            [(&[], 0), (&[11], 1), (&[11, 1], 1), (&[5, 5, 1], 2), (&[0; 9], 3), (&[10, 0, 0], 3), (&[u64::MAX; 2], 1)];
+        for (lengths, expected) in table {
+            assert_eq!(fitting(lengths, limits), expected, "{lengths:?}");
+        }
+    }
 }

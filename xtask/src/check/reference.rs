@@ -74,7 +74,8 @@ fn quoted(line: &str) -> Option<&str> {
 /// Figures of ours, by their units. (`berth_oci` and other crates are no figures.)
 fn is_metric(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b == b'_';
-    let kinds = ["_total", "_seconds", "_bytes", "_connections", "_blobs", "_info", "_uploads", "_ratio"];
+    let kinds =
+        ["_total", "_seconds", "_bytes", "_connections", "_blobs", "_info", "_uploads", "_repositories", "_ratio"];
     name.starts_with("berth_") && name.bytes().all(plain) && kinds.iter().any(|kind| name.ends_with(kind))
 }
 

@@ -127,7 +127,8 @@ settings! {
         region: Region = "us-east-1";
         /// Whether a push makes the repository that it names.
         create_on_push: bool = "true";
-        /// Whether an index may name images that the repository does not hold.
+        /// Whether a manifest may name content that the repository does not hold: an index images of other
+        /// platforms, an image its layers. Pulls of what is missing fail, and `berth verify` does not look for it.
         allow_sparse_indexes: bool = "false";
     }
     /// Who may do what.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use berth_domain::images::Push;
-use berth_domain::import::ImportError;
+use berth_domain::import::{ImportError, LeftOut, Options, Progress};
 use berth_domain::{Caller, Error};
 use berth_oci::digest::Algorithm;
 use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
+use berth_transfer::folder::LayoutSource;
 use bytes::Bytes;
 
-use crate::import::{Shelf, import_by};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
@@ -72,16 +72,31 @@ async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec
         delete_blob(&repository, &blob),
     ];
     answers.push(("allow_catalog", domain.allow_catalog(caller)));
-    answers.push(("import", import_by(registry, caller, &Shelf::default()).await.1.map_err(refusal)));
+    answers.push(("import", import(registry, caller).await));
     answers
 }
 
-/// The refusal behind the end of an import.
-fn refusal(error: ImportError) -> Error {
-    match error {
-        ImportError::Registry(error) => error,
+/// An import from a layout that is empty.
+async fn import(registry: &TestRegistry, caller: &Caller) -> Result<(), Error> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    std::fs::write(folder.path().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+    let source = LayoutSource::open(folder.path(), name("empty")).unwrap();
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    match registry.domain.import(caller, &source, &Options::default(), &Silent, stopped).await.1 {
+        Err(ImportError::Registry(error)) => Err(error),
         other => panic!("{other:?}"),
     }
+}
+
+/// Hears nothing.
+struct Silent;
+
+impl Progress for Silent {
+    fn repository(&self, _: &RepositoryName) {}
+    fn read(&self, _: u64) {}
+    fn image(&self) {}
+    fn left_out(&self, _: &LeftOut) {}
 }
 
 async fn filled() -> TestRegistry {

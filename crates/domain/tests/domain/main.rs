@@ -3,7 +3,6 @@
 
 mod access;
 mod images;
-mod import;
 mod keeping;
 mod registry;
 mod sizes;
