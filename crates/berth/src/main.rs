@@ -15,5 +15,6 @@ mod telemetry;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    berth_platform::memory::give_back_early();
     commands::run()
 }

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("berth-store", &["berth-oci", "berth-aws"]),
     ("berth-store-sql", &["berth-store"]),
     ("berth-store-blob", &["berth-store", "berth-oci"]),
+    ("berth-platform", &[]),
     ("berth-transfer", &["berth-oci", "berth-aws"]),
     ("berth-domain", &["berth-oci", "berth-aws", "berth-store", "berth-transfer"]),
     // Of the store the doors use records and open blobs, which operations of the domain give them.
@@ -27,6 +28,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "berth-domain",
             "berth-http",
             "berth-worker",
+            "berth-platform",
         ],
     ),
     ("berth-testkit", &[]),

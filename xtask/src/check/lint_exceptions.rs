@@ -8,6 +8,8 @@ use crate::house::House;
 
 const MESSAGE: &str = "switches a lint off without a reason; add `reason = \"...\"` or a comment above";
 
+const MISPLACED: &str = "allows unsafe code; that is for crates/platform alone";
+
 const FREE_IN_TESTS: &[&str] = &[
     "clippy::unwrap_used",
     "clippy::expect_used",
@@ -26,12 +28,18 @@ pub fn check(house: &House) -> Vec<Finding> {
 
 fn of_file(path: &str, text: &str) -> Vec<Finding> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let unsafe_here = |index: &usize| {
+        lines[*index].contains("(unsafe_code") && path.starts_with("crates/") && !path.starts_with("crates/platform/")
+    };
+    let misplaced: Vec<Finding> =
+        (0..lines.len()).filter(unsafe_here).map(|index| Finding::at(path, index + 1, MISPLACED)).collect();
     let unexplained = |index: &usize| {
         let attribute = attribute(&lines[*index..]);
         let explained = attribute.contains("reason = \"") || (*index > 0 && is_comment(lines[*index - 1]));
         switches_off(lines[*index]) && !explained && !(is_test(path) && is_free_in_tests(&attribute))
     };
-    (0..lines.len()).filter(unexplained).map(|index| Finding::at(path, index + 1, MESSAGE)).collect()
+    let unexplained = (0..lines.len()).filter(unexplained).map(|index| Finding::at(path, index + 1, MESSAGE));
+    misplaced.into_iter().chain(unexplained).collect()
 }
 
 fn switches_off(line: &str) -> bool {
@@ -88,6 +96,8 @@ mod tests {
             ("crates/a/tests/b.rs", "#![allow(\n    clippy::unwrap_used,\n    clippy::panic\n)]", 0),
             ("crates/a/tests/b.rs", "#![allow(clippy::unwrap_used, dead_code)]", 1),
             ("crates/a/src/b.rs", "#![allow(clippy::unwrap_used)]", 1),
+            ("crates/a/src/b.rs", "#[expect(unsafe_code, reason = \"C\")]", 1),
+            ("crates/platform/src/b.rs", "#[expect(unsafe_code, reason = \"C\")]", 0),
         ];
         for (path, text, findings) in cases {
             assert_eq!(check(&House::of(&[(path, text)])).len(), findings, "{path}: {text}");
