@@ -38,10 +38,11 @@ fn an_upload_under_way_ends_well_and_nobody_new_gets_in() {
 #[test]
 fn what_does_not_end_in_time_is_cut_and_the_exit_is_clean() {
     let mut server = builder().setting("server.shutdown_timeout", "1s").start();
-    let headers = [("Content-Length", "1000"), ("Content-Type", "application/octet-stream")];
+    let headers = [("Content-Length", "3000000"), ("Content-Type", "application/octet-stream")];
     let location = server.client().start_upload("team/app");
     let mut upload = server.client().open("PATCH", &location, &headers);
-    upload.send(b"begun").unwrap();
+    upload.send(&[7; 2_000_000]).unwrap();
+    assert!(within(SOON, || berth_testkit::tree_bytes(&server.blobs()) > 0), "the upload has begun");
     let status = server.stop();
     assert!(status.success(), "{status:?}: {}", server.log());
     assert!(server.log().contains("did not end in time"), "{}", server.log());
