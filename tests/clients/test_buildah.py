@@ -9,7 +9,7 @@ from support.images import BUSYBOX
 CONTAINERFILE = """
 FROM scratch
 COPY busybox /bin/busybox
-RUN ["/bin/busybox", "touch", "/made"]
+RUN ["/bin/busybox", "touch", "-d", "@{moment}", "/made"]
 ENTRYPOINT ["/bin/busybox"]
 """
 
@@ -22,10 +22,10 @@ def buildah(containers, registry):
     context.mkdir()
     (context / "busybox").write_bytes(BUSYBOX.read_bytes())
     (context / "busybox").chmod(0o755)
-    # A time of its own makes layers of its own: a layer that the registry has already is not compressed again.
+    # Times of their own make layers of their own: a layer that the registry has already is not compressed again.
     moment = 1_000_000_000 + int.from_bytes(os.urandom(3), "big")
     os.utime(context / "busybox", (moment, moment))
-    (context / "Containerfile").write_text(CONTAINERFILE)
+    (context / "Containerfile").write_text(CONTAINERFILE.format(moment=moment))
     return containers
 
 
