@@ -41,7 +41,7 @@ fn what_does_not_end_in_time_is_cut_and_the_exit_is_clean() {
     let headers = [("Content-Length", "3000000"), ("Content-Type", "application/octet-stream")];
     let location = server.client().start_upload("team/app");
     let mut upload = server.client().open("PATCH", &location, &headers);
-    upload.send(&[7; 2_000_000]).unwrap();
+    upload.send(&vec![7; 2_000_000]).unwrap();
     assert!(within(SOON, || berth_testkit::tree_bytes(&server.blobs()) > 0), "the upload has begun");
     let status = server.stop();
     assert!(status.success(), "{status:?}: {}", server.log());
