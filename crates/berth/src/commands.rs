@@ -16,7 +16,7 @@ use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
 use crate::import::Import;
 use crate::telemetry::Traces;
-use crate::{import, logging, opened, output, serve};
+use crate::{gc, import, logging, opened, output, serve};
 
 const PAGE: u64 = 500;
 
@@ -65,6 +65,14 @@ enum Command {
     /// Brings in images that are elsewhere. Exit code 1 where some were left out; running it again goes on.
     #[command(subcommand)]
     Import(Import),
+    /// Removes what nothing needs any more, as the server does by itself from time to time.
+    Gc {
+        #[command(flatten)]
+        flags: OperatorFlags,
+        /// Only tells what would go, and why.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Hashes every blob again and looks for what is missing. Exit code 1 where something is wrong.
     Verify {
         #[command(flatten)]
@@ -150,6 +158,7 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             let settings = configured(from.flags())?;
             block_on(import::run(&settings, &from, line.json))
         }
+        Command::Gc { flags, dry_run } => block_on(gc::run(&configured(flags.0)?, dry_run, line.json)).and(done),
         Command::Verify { flags } => block_on(verify(&configured(flags.0)?, line.json)),
     }
 }

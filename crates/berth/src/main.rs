@@ -4,6 +4,7 @@
 mod commands;
 mod config;
 mod failure;
+mod gc;
 mod import;
 mod logging;
 mod opened;

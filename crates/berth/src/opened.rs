@@ -68,6 +68,7 @@ fn rules(settings: &Settings) -> Rules {
         repository_bytes: settings.limits.repository_bytes.0,
         account_bytes: settings.limits.account_bytes.0,
         open_uploads: settings.limits.open_uploads,
+        gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
     }
 }

@@ -60,6 +60,9 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
         tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));
     }
+    if settings.gc.enabled && !settings.storage.read_only {
+        tokio::spawn(berth_worker::gc::run(Arc::clone(&domain), settings.gc.interval));
+    }
     let figures = figures.map(|figures| tokio::spawn(figures.run(std::future::pending())));
     output::result(&format!("berth ready url={url}"));
     tracing::info!(urls = urls.join(" "), "serving");

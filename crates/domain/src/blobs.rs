@@ -4,6 +4,7 @@ use berth_oci::digest::{Digest, Hasher};
 use berth_oci::name::RepositoryName;
 use berth_store::blob_store::chunks;
 use berth_store::blobs::{self, BlobRecord, Location};
+use berth_store::garbage;
 use berth_store::manifests::{self, ReferenceKind};
 use berth_store::{BlobRead, BlobStoreError};
 use bytes::{Bytes, BytesMut};
@@ -39,7 +40,7 @@ impl BlobHandle {
 }
 
 impl Domain {
-    /// A blob of a repository for a HEAD.
+    /// A blob of a repository for a HEAD: a promise that it stays until a manifest can name it.
     pub async fn check_blob(
         &self,
         caller: &Caller,
@@ -47,7 +48,8 @@ impl Domain {
         digest: &Digest,
     ) -> Result<BlobHandle, Error> {
         caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
-        self.find_blob(name, digest).await
+        let found = self.find_blob(name, digest).await?;
+        if self.promise(name, digest).await? { Ok(found) } else { Err(Error::BlobUnknown(digest.clone())) }
     }
 
     /// A blob of a repository for a GET.
@@ -106,11 +108,13 @@ impl Domain {
         self.quarantine(blob).await
     }
 
+    /// Refuses a blob whose bytes are wrong or gone, for good; one that was collected meanwhile is simply not there.
     async fn quarantine<T>(&self, blob: &BlobRecord) -> Result<T, Error> {
+        if !self.note_scrubbed(blob, false).await? {
+            return Err(Error::BlobUnknown(blob.digest.clone()));
+        }
         tracing::error!(digest = %blob.digest, "stored bytes are damaged or gone; quarantined");
         metrics::counter!("berth_blobs_quarantined_total").increment(1);
-        let (damaged, now) = (blob.clone(), self.clock.now());
-        self.database.write(move |txn| blobs::mark_scrubbed(txn, &damaged, true, now).map_err(Error::from)).await?;
         Err(Error::Damaged(blob.digest.clone()))
     }
 
@@ -118,7 +122,8 @@ impl Domain {
     pub async fn delete_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<(), Error> {
         caller.allow(Action::BatchDeleteImage, name, &self.settings)?;
         self.ensure_not_read_only()?;
-        let (settings, name, digest) = (self.settings.clone(), name.clone(), digest.clone());
+        let (settings, now) = (self.settings.clone(), self.clock.now());
+        let (name, digest) = (name.clone(), digest.clone());
         self.database
             .write(move |txn| {
                 let repository = existing(txn, &settings, &name)?;
@@ -129,7 +134,7 @@ impl Domain {
                     return Err(Error::BlobInUse { digest: digest.clone(), used_by });
                 }
                 blobs::unlink(txn, repository, &digest)?;
-                Ok(())
+                Ok(garbage::begin_grace_of_blob(txn, &digest, now)?)
             })
             .await
     }

@@ -7,6 +7,7 @@ use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
 use berth_oci::tag::Tag;
 use berth_store::blobs::{self, Location};
+use berth_store::garbage;
 use berth_store::manifests::{self, ManifestRecord, ManifestReference, NewManifest, ReferenceKind};
 use berth_store::repositories::RepositoryId;
 use berth_store::tags::{self, Change};
@@ -276,5 +277,6 @@ fn delete(
         return Err(Error::ManifestInUse { digest, used_by });
     }
     tags::remove_all_of(txn, repository, &manifest, change)?;
+    garbage::begin_grace_of_manifest(txn, repository, &manifest, change.at)?;
     Ok(manifests::delete(txn, &manifest)?)
 }

@@ -11,6 +11,7 @@ pub mod blobs;
 pub mod body;
 pub mod caller;
 pub mod error;
+pub mod garbage;
 pub mod images;
 pub mod import;
 pub mod login;

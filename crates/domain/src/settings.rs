@@ -27,6 +27,8 @@ pub struct Settings {
     pub account_bytes: u64,
     /// How many uploads an account may have open.
     pub open_uploads: u64,
+    /// How long content that no manifest names is kept for the push that may still name it.
+    pub gc_grace: Duration,
     /// How long an upload may lie untouched.
     pub upload_ttl: Duration,
 }

@@ -100,7 +100,7 @@ impl Domain {
     }
 
     /// Writes down what a scrub saw; `true` where the blob is damaged. One that was deleted meanwhile is not.
-    async fn note_scrubbed(&self, blob: &BlobRecord, sound: bool) -> Result<bool, Error> {
+    pub(crate) async fn note_scrubbed(&self, blob: &BlobRecord, sound: bool) -> Result<bool, Error> {
         let (blob, now) = (blob.clone(), self.clock.now());
         self.database
             .write(move |txn| {

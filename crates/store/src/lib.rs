@@ -16,6 +16,7 @@ pub mod blobs;
 pub mod clock;
 pub mod database;
 pub mod database_contract;
+pub mod garbage;
 pub mod manifests;
 pub mod properties;
 pub mod repositories;

@@ -6,4 +6,5 @@
 //! It knows when, the domain knows what.
 
 pub mod expiry;
+pub mod gc;
 pub mod scrub;

@@ -150,6 +150,15 @@ settings! {
         /// Each blob is hashed again once in so long, as far as the rate allows.
         interval: Duration = "24h", at_least("1m");
     }
+    /// Garbage collection: space comes back by itself.
+    gc: Gc {
+        /// Whether what nothing needs any more is removed in the background.
+        enabled: bool = "true";
+        /// How long content that no manifest names is kept: pushes that began must end within half of it.
+        grace: Duration = "24h", at_least("10s");
+        /// How long to wait between two collections.
+        interval: Duration = "1h", at_least("1s");
+    }
     /// What is logged, on standard error.
     log: Log {
         /// `error`, `warn`, `info`, `debug`, `trace` or `off`; single parts may differ: `info,berth_http=debug`.

@@ -64,6 +64,7 @@ fn settings() -> Settings {
         repository_bytes: 0,
         account_bytes: 0,
         open_uploads: 100,
+        gc_grace: Duration::from_hours(24),
         upload_ttl: Duration::from_hours(1),
     }
 }
