@@ -1,11 +1,13 @@
 //! Garbage collection: what goes, what stays, and what an answer promised.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_domain::Error;
 use berth_domain::garbage::{Collected, Collector, Garbage};
 use berth_oci::digest::Algorithm;
+use tokio::sync::RwLock;
 
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
@@ -163,4 +165,55 @@ async fn a_read_only_registry_keeps_everything() {
     let refused = registry.domain.collect_garbage(false, &mut Heard::default()).await;
     assert!(matches!(refused, Err(Error::ReadOnly)));
     assert!(is_there(&registry, "a", b"idle").await);
+}
+
+/// Layers that all pushes of the race share, and that are garbage again and again.
+const SHARED: [&[u8]; 3] = [b"first", b"second", b"third"];
+
+/// As a client pushes: asks, uploads what is not there, and names it.
+async fn push_as_a_client(registry: &TestRegistry, number: usize) -> Vec<u8> {
+    let layer = SHARED[number % SHARED.len()];
+    for bytes in [b"{}".as_slice(), layer] {
+        if !is_there(registry, "race", bytes).await {
+            registry.blob("race", bytes).await;
+        }
+    }
+    let manifest = image(b"{}", &[layer]);
+    registry.push("race", &format!("t{number}"), &manifest, &[]).await.expect("what was promised is there");
+    manifest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_collection_beside_pushes_takes_nothing_that_was_promised() {
+    let registry = Arc::new(TestRegistry::new().await);
+    // Time passes between pushes, never within one; collections run at any moment.
+    let time = Arc::new(RwLock::new(()));
+    let pushers: Vec<_> = (0..4)
+        .map(|pusher| {
+            let (registry, time) = (Arc::clone(&registry), Arc::clone(&time));
+            tokio::spawn(async move {
+                for round in 0..60 {
+                    let _still = time.read().await;
+                    let manifest = push_as_a_client(&registry, pusher * 60 + round).await;
+                    let at = reference(&digest(&manifest).to_string());
+                    // Another pusher may have deleted the same manifest first.
+                    let _ = registry.domain.delete_manifest(&registry.admin, &name("race"), &at).await;
+                }
+            })
+        })
+        .collect();
+    let mut freed = 0;
+    while !pushers.iter().all(tokio::task::JoinHandle::is_finished) {
+        {
+            let _moving = time.write().await;
+            registry.clock.advance(GRACE * 2);
+        }
+        freed += collect(&registry).await.blobs;
+    }
+    for pusher in pushers {
+        pusher.await.unwrap();
+    }
+    assert!(freed > 0, "nothing was garbage while the pushes ran");
+    let verified = registry.domain.verify(&mut crate::keeping::Hashed::default()).await.unwrap();
+    assert!(verified.findings.is_empty(), "{verified:?}");
 }

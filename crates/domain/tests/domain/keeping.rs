@@ -10,7 +10,7 @@ use crate::registry::{TestRegistry, digest, name};
 
 /// Counts what was hashed.
 #[derive(Default)]
-struct Hashed(u64);
+pub struct Hashed(u64);
 
 #[async_trait]
 impl Pace for Hashed {
