@@ -1,56 +1,9 @@
 //! The versions of the schema. Version N is what the first N files of `migrations/` make, in order.
 //!
-//! A file that was released is never edited: databases out there were made by it. `SQLite` keeps the version in
-//! `PRAGMA user_version`, in the same transaction as the change.
-
-use berth_store::StoreError;
-use rusqlite::{Connection, TransactionBehavior};
-
-use crate::sqlite::statement_error;
+//! A file that was released is never edited: databases out there were made by it. The text is written once, as `SQLite`
+//! reads it; [`crate::postgres`] translates it (ADR 0013). During a rolling upgrade nodes of the version before work on
+//! with the schema that the first new node made, so a migration only adds: tables, indices, columns that may be left
+//! out of an INSERT. What is no longer used goes away one version later.
 
 /// The SQL text of every version, oldest first.
 pub const ALL: &[&str] = &[include_str!("../migrations/0001_registry.sql")];
-
-/// Brings a database to the last of `migrations`.
-pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
-    while version(connection)? != migrations.len() {
-        step(connection, migrations)?;
-    }
-    Ok(())
-}
-
-/// Applies the one migration that follows the database's version, which another process may have just moved.
-fn step(connection: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-    let transaction = begun.map_err(|error| statement_error("BEGIN IMMEDIATE", &error))?;
-    let from = version(&transaction)?;
-    if from > migrations.len() {
-        return Err(written_by_newer(from, migrations.len()));
-    }
-    if let Some(migration) = migrations.get(from) {
-        apply(&transaction, migration, from + 1)?;
-    }
-    transaction.commit().map_err(|error| statement_error("COMMIT", &error))
-}
-
-fn apply(connection: &Connection, migration: &str, to: usize) -> Result<(), StoreError> {
-    let applied = connection
-        .execute_batch(migration)
-        .and_then(|()| connection.pragma_update(None, "user_version", to.to_string()));
-    applied.map_err(|error| StoreError::Open(format!("migration {to} failed: {error}")))
-}
-
-fn version(connection: &Connection) -> Result<usize, StoreError> {
-    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    let found = found.map_err(|error| statement_error("PRAGMA user_version", &error))?;
-    usize::try_from(found).map_err(|_| StoreError::Open(format!("its schema version is {found}")))
-}
-
-fn written_by_newer(found: usize, known: usize) -> StoreError {
-    StoreError::Open(format!(
-        "written by a newer Berth (schema {found}, this one knows {known}): use that version, or restore a backup"
-    ))
-}
-
-#[cfg(test)]
-mod tests;

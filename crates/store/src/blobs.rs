@@ -176,7 +176,7 @@ pub fn mark_scrubbed(
 ) -> Result<(), StoreError> {
     let (key, _) = columns(&blob.location);
     let quarantined_at = damaged.then_some(now);
-    let sql = "UPDATE blobs SET scrubbed_at = ?2, quarantined_at = ?3 WHERE id = ?1 AND storage_key IS ?4";
+    let sql = "UPDATE blobs SET scrubbed_at = ?2, quarantined_at = ?3 WHERE id = ?1 AND storage_key IS NOT DISTINCT FROM ?4";
     txn.execute(sql, parameters![blob.id, now, quarantined_at, key]).map(|_| ())
 }
 
@@ -205,6 +205,6 @@ pub fn linked_size(
 
 /// How many blobs there are, and their bytes.
 pub fn totals(txn: &mut dyn Transaction) -> Result<(u64, u64), StoreError> {
-    let rows = txn.query("SELECT count(*), coalesce(sum(size), 0) FROM blobs", &[])?;
+    let rows = txn.query("SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT) FROM blobs", &[])?;
     rows.first().map_or(Ok((0, 0)), |row| Ok((row.unsigned(0)?, row.unsigned(1)?)))
 }

@@ -75,8 +75,8 @@ pub fn images(
                    NOT EXISTS (SELECT 1 FROM manifest_references o JOIN repositories r ON r.id = o.repository_id \
                      WHERE o.digest = x.digest AND o.kind = 'blob' AND o.manifest_id <> p.id AND r.account = ?4) \
                  FROM page p JOIN manifest_references x ON x.manifest_id = p.id AND x.kind = 'blob') \
-               SELECT p.id, p.digest, sum(parts.size), sum(parts.size * parts.alone), \
-                 (SELECT coalesce(json_group_array(t.name), '[]') FROM tags t WHERE t.manifest_id = p.id) \
+               SELECT p.id, p.digest, CAST(sum(parts.size) AS BIGINT), \
+                 CAST(sum(CASE WHEN parts.alone THEN parts.size ELSE 0 END) AS BIGINT) \
                FROM page p JOIN parts ON parts.id = p.id GROUP BY p.id, p.digest ORDER BY p.id";
     let rows = txn.query(sql, parameters![repository, after, limit, &registry.account])?;
     rows.iter().map(read_image).collect()
@@ -110,7 +110,8 @@ pub fn repositories(
                      WHERE o.blob_id = m.blob_id AND o.repository_id <> p.id AND r.account = ?1) \
                  FROM page p JOIN manifests m ON m.repository_id = p.id) \
                SELECT p.name, (SELECT count(*) FROM manifests m WHERE m.repository_id = p.id), \
-                 coalesce(sum(parts.size), 0), coalesce(sum(parts.size * parts.alone), 0) \
+                 CAST(coalesce(sum(parts.size), 0) AS BIGINT), \
+                 CAST(coalesce(sum(CASE WHEN parts.alone THEN parts.size ELSE 0 END), 0) AS BIGINT) \
                FROM page p LEFT JOIN parts ON parts.id = p.id GROUP BY p.id, p.name ORDER BY p.name";
     let rows = txn.query(sql, parameters![&registry.account, &registry.region, after, limit])?;
     rows.iter()

@@ -16,6 +16,7 @@ mod connection;
 mod content;
 pub mod http2;
 mod image;
+pub mod postgres;
 mod process;
 mod random;
 mod reply;

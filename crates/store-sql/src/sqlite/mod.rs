@@ -6,6 +6,7 @@
 
 mod connection;
 mod readers;
+mod schema;
 mod transaction;
 mod writer;
 
@@ -17,7 +18,7 @@ use berth_store::database::{Engine, Job, StoreError};
 use crate::migrations;
 
 use self::readers::Readers;
-pub(crate) use self::transaction::statement_error;
+use self::transaction::statement_error;
 use self::writer::Writer;
 
 /// The engine over one `SQLite` file. Dropping it waits for the writes that were accepted.
@@ -30,7 +31,7 @@ impl SqliteEngine {
     /// Opens the database file at `path`, making it where it is missing and bringing its schema to this binary's version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let mut connection = connection::open_writing(path)?;
-        migrations::migrate(&mut connection, migrations::ALL)?;
+        schema::migrate(&mut connection, migrations::ALL)?;
         Ok(Self { readers: Readers::new(path), writer: Writer::start(connection)? })
     }
 }

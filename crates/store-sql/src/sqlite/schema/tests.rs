@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::migrations::ALL;
 
 /// Everything that makes up a schema, in an order that does not depend on its history.
 fn schema(connection: &Connection) -> Vec<String> {
