@@ -5,18 +5,24 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
-use berth_store::{Database, SystemClock, SystemRandom};
+use berth_store::{Database, StoreError, SystemClock, SystemRandom};
 use berth_store_blob::FilesystemStore;
-use berth_store_sql::SqliteEngine;
+use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
 
 use crate::config::Settings;
+use crate::config::kinds::DatabaseUrl;
 use crate::failure::Failure;
 
+const DATABASE_FILE: &str = "berth.db";
 const KEY_FILE: &str = "server.key";
+const PASSWORD_VARIABLE: &str = "BERTH_DATABASE_PASSWORD";
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 const KEY_VARIABLE: &str = "BERTH_SERVER_KEY";
 const KEY_FILE_VARIABLE: &str = "BERTH_SERVER_KEY_FILE";
 
@@ -31,7 +37,7 @@ pub async fn create(settings: &Settings) -> Result<Domain, Failure> {
 /// Opens a data folder that is there.
 pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
     let folder = &settings.storage.data_dir;
-    if !folder.join("berth.db").exists() {
+    if settings.database.url.is_none() && !folder.join(DATABASE_FILE).exists() {
         let text = format!("there is no registry in {}: name its folder with --data-dir", folder.display());
         return Err(Failure::Usage(text));
     }
@@ -40,12 +46,10 @@ pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
     let folder = &settings.storage.data_dir;
-    let engine =
-        SqliteEngine::open(&folder.join("berth.db")).map_err(|error| Failure::CouldNotRun(error.to_string()))?;
     let blobs = FilesystemStore::open(folder.join("blobs"))
         .map_err(|error| Failure::doing("the blob store cannot be opened", error))?;
     let parts = Parts {
-        database: Database::new(engine),
+        database: database(settings).await?,
         blobs: Arc::new(blobs),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
@@ -53,6 +57,48 @@ async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
         server_key: server_key(folder)?,
     };
     Ok(Domain::open(parts).await?)
+}
+
+/// The database that the settings choose.
+async fn database(settings: &Settings) -> Result<Database, Failure> {
+    let chosen = &settings.database;
+    let Some(url) = chosen.url.as_ref().and_then(DatabaseUrl::connection) else {
+        let engine = SqliteEngine::open(&settings.storage.data_dir.join(DATABASE_FILE));
+        return engine.map(Database::new).map_err(|error| Failure::CouldNotRun(error.to_string()));
+    };
+    let url = match secret(PASSWORD_VARIABLE)? {
+        Some(password) => url.with_password(&password),
+        None => url,
+    };
+    let connections = usize::try_from(chosen.pool).unwrap_or(usize::MAX);
+    let (statement_timeout, tls_ca) = (chosen.statement_timeout, chosen.tls_ca.clone());
+    postgres(&PostgresSettings { url, connections, statement_timeout, tls_ca }).await
+}
+
+/// PostgreSQL, which may still be starting: machines come up in any order.
+async fn postgres(settings: &PostgresSettings) -> Result<Database, Failure> {
+    let began = tokio::time::Instant::now();
+    loop {
+        match PostgresEngine::open(settings).await {
+            Ok(engine) => return Ok(Database::new(engine)),
+            Err(StoreError::Unavailable(reason)) if began.elapsed() < DATABASE_PATIENCE => {
+                tracing::warn!(database = %settings.url, reason, "waiting for the database");
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            Err(error) => return Err(Failure::CouldNotRun(format!("{}: {error}", settings.url))),
+        }
+    }
+}
+
+/// A secret that a variable gives, or the file that the variable with `_FILE` behind its name names.
+fn secret(name: &str) -> Result<Option<String>, Failure> {
+    if let Some(text) = variable(name) {
+        return Ok(Some(text));
+    }
+    let Some(path) = variable(&format!("{name}_FILE")) else { return Ok(None) };
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Failure::Usage(format!("{path}, which {name}_FILE names, cannot be read: {error}")))?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn rules(settings: &Settings) -> Rules {

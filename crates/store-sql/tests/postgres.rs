@@ -43,7 +43,8 @@ fn insert(txn: &mut dyn Transaction, name: &str, number: i64) -> Result<u64, Sto
 }
 
 fn number(txn: &mut dyn Transaction, name: &str) -> Result<i64, StoreError> {
-    txn.query("SELECT number FROM contract_entries WHERE name = ?1", parameters![name])?[0].integer(0)
+    let rows = txn.query("SELECT number FROM contract_entries WHERE name = ?1", parameters![name])?;
+    rows.first().map_or(Err(StoreError::Panicked), |row| row.integer(0))
 }
 
 async fn add_one(database: &Database, runs: Arc<AtomicU32>) -> Result<(), StoreError> {
@@ -170,17 +171,94 @@ async fn a_short_outage_is_not_noticed_by_a_waiting_writer() {
     writer.await.unwrap().unwrap();
 }
 
+/// A certificate for 127.0.0.1 and its key, PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_no_writes_is_told_as_unavailable() {
+async fn over_tls_only_the_right_server_is_talked_to() {
+    let (certificate, key) = certificate();
+    let server = Postgres::start_with_tls(&certificate, &key);
+    let url = format!("{}?sslmode=verify-full", server.create_database());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let trusting = PostgresSettings { tls_ca: Some(file.clone()), ..settings(&url) };
+    std::fs::write(&file, &certificate).unwrap();
+    let database = Database::new(PostgresEngine::open(&trusting).await.unwrap());
+    let sql = "SELECT count(*) FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()";
+    let rows = database.read(move |txn| txn.query(sql, &[])).await;
+    assert_eq!(rows.unwrap()[0].integer(0).unwrap(), 1, "the connection is not encrypted");
+    std::fs::write(&file, self::certificate().0).unwrap();
+    assert!(PostgresEngine::open(&trusting).await.is_err(), "a stranger's certificate was taken");
+    assert!(PostgresEngine::open(&settings(&url)).await.is_err(), "an unknown authority was taken");
+}
+
+/// Passes bytes between a client and the server until the client says COMMIT, which it passes on; the answer to that it
+/// keeps, and ends the connection.
+fn cut_behind_commit(server: u16) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), std::net::TcpStream::connect(("127.0.0.1", server)).unwrap());
+            let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            std::thread::spawn(move || pass_until_commit(client, server));
+        }
+    });
+    port
+}
+
+fn pass_until_commit(mut client: std::net::TcpStream, mut server: std::net::TcpStream) {
+    use std::io::{Read as _, Write as _};
+    let mut block = [0; 8192];
+    while let Ok(read @ 1..) = client.read(&mut block) {
+        let said = &block[..read];
+        if said.windows(7).any(|word| word == b"COMMIT\0") {
+            client.shutdown(std::net::Shutdown::Both).unwrap();
+            server.write_all(said).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            return;
+        }
+        server.write_all(said).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_told_so_and_not_made_twice() {
     let server = Postgres::shared();
     let url = server.create_database();
     let database = with_table(&url).await;
-    let name = url.rsplit('/').next().unwrap();
-    server.sql("postgres", &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
-    let fresh = PostgresEngine::open_with(&settings(&url), &[]).await;
-    assert!(fresh.is_err(), "a database of another version was opened");
-    // Connections that are open keep their setting: a writer says READ WRITE, so what refuses is a standby.
-    database.write(|txn| insert(txn, "a", 1)).await.unwrap();
+    let proxied = url.replace(&server.port().to_string(), &cut_behind_commit(server.port()).to_string());
+    // Its schema is there already, so that opening commits through the proxy are all cut; the pool alone is wanted.
+    let cut = Database::new(PostgresEngine::connect(&settings(&proxied)).unwrap());
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let write = cut.write(move |txn| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        insert(txn, "once", 1)
+    });
+    let outcome = write.await;
+    assert!(matches!(&outcome, Err(StoreError::Unavailable(told)) if told.contains("may or may not")), "{outcome:?}");
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    let mut found = false;
+    for _ in 0..100 {
+        found = database.read(|txn| number(txn, "once")).await.is_ok_and(|number| number == 1);
+        if found {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(found, "the server had the COMMIT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_user_is_told_at_once() {
+    let url = Postgres::shared().create_database().replace("postgres@", "nobody-known@");
+    let error = PostgresEngine::open(&settings(&url)).await.err().unwrap();
+    assert!(matches!(&error, StoreError::Open(told) if told.contains("nobody-known")), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +301,8 @@ async fn the_version_before_works_on_beside_the_next_one() {
 async fn a_failed_migration_leaves_the_version_before_it() {
     let server = Postgres::shared();
     let url = server.create_database();
-    let broken = ["CREATE TABLE a (x INTEGER) STRICT;", "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE a (x INTEGER) STRICT;"];
+    let broken =
+        ["CREATE TABLE a (x INTEGER) STRICT;", "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE a (x INTEGER) STRICT;"];
     let error = PostgresEngine::open_with(&settings(&url), &broken).await.err().unwrap();
     assert!(error.to_string().contains("migration 2 failed"), "{error}");
     let name = url.rsplit('/').next().unwrap();

@@ -176,7 +176,8 @@ pub fn mark_scrubbed(
 ) -> Result<(), StoreError> {
     let (key, _) = columns(&blob.location);
     let quarantined_at = damaged.then_some(now);
-    let sql = "UPDATE blobs SET scrubbed_at = ?2, quarantined_at = ?3 WHERE id = ?1 AND storage_key IS NOT DISTINCT FROM ?4";
+    let sql =
+        "UPDATE blobs SET scrubbed_at = ?2, quarantined_at = ?3 WHERE id = ?1 AND storage_key IS NOT DISTINCT FROM ?4";
     txn.execute(sql, parameters![blob.id, now, quarantined_at, key]).map(|_| ())
 }
 

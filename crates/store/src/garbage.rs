@@ -105,8 +105,9 @@ fn read_blob(row: &Row) -> Result<MetBlob, StoreError> {
 
 /// Forgets a blob if it is still idle and still where it was; says whether it was.
 pub fn forget(txn: &mut dyn Transaction, blob: &MetBlob, before: Timestamp) -> Result<bool, StoreError> {
-    let sql =
-        format!("DELETE FROM blobs AS b WHERE b.id = ?1 AND b.digest = ?3 AND b.storage_key IS NOT DISTINCT FROM ?4 AND {BLOB_IS_IDLE}");
+    let sql = format!(
+        "DELETE FROM blobs AS b WHERE b.id = ?1 AND b.digest = ?3 AND b.storage_key IS NOT DISTINCT FROM ?4 AND {BLOB_IS_IDLE}"
+    );
     txn.execute(&sql, parameters![blob.id, before, &blob.digest, blob.key.as_ref()]).map(|count| count > 0)
 }
 

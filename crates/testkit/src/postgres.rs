@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -18,7 +18,8 @@ const USER: &str = "postgres";
 
 /// Runs a program until it ends or standard input does, which happens when the test's process is gone, however it went.
 /// (The shell gives its background jobs no standard input, hence descriptor 3.)
-const KEEPER: &str = r#"exec 3<&0; "$@" </dev/null 3<&- & child=$!; (read -r _ <&3; kill -INT $child) 2>/dev/null & wait $child"#;
+const KEEPER: &str =
+    r#"exec 3<&0; "$@" </dev/null 3<&- & child=$!; (read -r _ <&3; kill -INT $child) 2>/dev/null & wait $child"#;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,8 +45,33 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("berth-postgres.").tempdir().unwrap();
         let programs = programs();
         let extra = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self { folder, programs, port: free_port(), extra, running: None, databases: AtomicU32::new(0) };
+        let mut server =
+            Self { folder, programs, port: free_port(), extra, running: None, databases: AtomicU32::new(0) };
         server.initialise();
+        server.restart();
+        server
+    }
+
+    /// Whether the tests are to run on PostgreSQL instead of `SQLite`.
+    pub fn is_wanted() -> bool {
+        match std::env::var("BERTH_TEST_DATABASE") {
+            Ok(engine) if engine == "postgres" => true,
+            Ok(engine) if engine != "sqlite" => panic!("BERTH_TEST_DATABASE is sqlite or postgres, not {engine}"),
+            _ => false,
+        }
+    }
+
+    /// Makes a server that takes TLS too, with this certificate and key, PEM.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut server = Self::start();
+        server.stop();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = server.data().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            give_away(&path);
+        }
+        server.extra.push("ssl=on".to_owned());
         server.restart();
         server
     }
@@ -133,12 +159,8 @@ impl Postgres {
 
     fn initialise(&self) {
         fs::create_dir(self.data()).unwrap();
-        if is_root() {
-            for path in [self.folder.path(), &self.data()] {
-                let (user, group) = ids(USER);
-                chown(path, Some(user), Some(group)).unwrap();
-            }
-        }
+        give_away(self.folder.path());
+        give_away(&self.data());
         let command = self.as_user("initdb");
         let mut initialise = Command::new(&command[0]);
         initialise.args(&command[1..]).arg("-D").arg(self.data());
@@ -199,6 +221,14 @@ fn programs() -> PathBuf {
 
 fn is_root() -> bool {
     rustix::process::getuid().is_root()
+}
+
+/// Makes a path the server's own.
+fn give_away(path: &Path) {
+    if is_root() {
+        let (user, group) = ids(USER);
+        chown(path, Some(user), Some(group)).unwrap();
+    }
 }
 
 fn ids(user: &str) -> (u32, u32) {

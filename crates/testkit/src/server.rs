@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::postgres::Postgres;
 use crate::{Client, Process, within};
 
 /// The administrator's access key id of every test server.
@@ -89,7 +90,14 @@ impl ServerBuilder {
     }
 
     /// Starts on a fresh folder and waits until the server is ready.
-    pub fn start(self) -> Server {
+    ///
+    /// Where `BERTH_TEST_DATABASE` is `postgres`, the server gets a database of its own on the PostgreSQL server that this
+    /// process's tests share.
+    pub fn start(mut self) -> Server {
+        let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_DATABASE__URL");
+        if !chosen && Postgres::is_wanted() {
+            self = self.setting("database.url", &Postgres::shared().create_database());
+        }
         let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
         let running = Running::spawn(&self, &folder.path().join("data"));
         Server { builder: self, folder, running, ready_after: Vec::new() }.noting_start()

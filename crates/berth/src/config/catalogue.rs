@@ -6,7 +6,7 @@ use std::time::Duration;
 use berth_aws::{AccountId, Region};
 
 use super::effective::Values;
-use super::kinds::{Endpoint, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size};
+use super::kinds::{DatabaseUrl, Endpoint, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size};
 use super::problem::Problem;
 use super::setting::Setting;
 
@@ -107,6 +107,20 @@ settings! {
         free_space_minimum: Size = "512MiB";
         /// Refuses every push and deletion; pulls go on.
         read_only: bool = "false", serve_flag("read-only");
+    }
+    /// Where facts are kept: repositories, tags, manifests, who may do what.
+    database: DatabaseUse {
+        /// PostgreSQL instead of a file, for several nodes: `postgres://user@host:5432/database`, without the password,
+        /// which `BERTH_DATABASE_PASSWORD` or the file that `BERTH_DATABASE_PASSWORD_FILE` names gives. Servers on other
+        /// machines are asked for TLS unless `?sslmode=disable` is added. Empty: `berth.db` in the data folder.
+        url: Option<DatabaseUrl> = "";
+        /// Connections to PostgreSQL that this node opens at most.
+        pool: u32 = "16", at_least("2");
+        /// The longest that one statement may take on PostgreSQL.
+        statement_timeout: Duration = "30s", at_least("1s");
+        /// File with the certificates of the authorities that PostgreSQL's certificate may come from, PEM. Empty: those
+        /// that the system trusts.
+        tls_ca: Option<PathBuf> = "";
     }
     /// How much may be stored.
     limits: Limits {

@@ -1,4 +1,5 @@
-//! The rules of the registry, on `SQLite` in a temporary file and blobs in a temporary folder, with a clock that tests move.
+//! The rules of the registry, on `SQLite` in a temporary file (or PostgreSQL, where `BERTH_TEST_DATABASE` says so) and blobs
+//! in a temporary folder, with a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;

@@ -16,7 +16,9 @@ use berth_oci::tag::Tag;
 use berth_store::repositories::Registry;
 use berth_store::{Clock, Database, SystemRandom, Timestamp};
 use berth_store_blob::FilesystemStore;
-use berth_store_sql::SqliteEngine;
+use berth_store_sql::postgres::PostgresUrl;
+use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
+use berth_testkit::postgres::Postgres;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -46,6 +48,7 @@ pub struct TestRegistry {
     key: ServerKey,
     settings: Settings,
     folder: tempfile::TempDir,
+    url: Option<String>,
 }
 
 pub fn settings() -> Settings {
@@ -124,18 +127,19 @@ impl TestRegistry {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
         let key = ServerKey::generate(&SystemRandom);
-        let domain = open(folder.path(), &settings, &clock, &key).await;
+        let url = Postgres::is_wanted().then(|| Postgres::shared().create_database());
+        let domain = open(folder.path(), url.as_deref(), &settings, &clock, &key).await;
         let admin = domain.administrator();
-        Self { domain, clock, admin, key, settings, folder }
+        Self { domain, clock, admin, key, settings, folder, url }
     }
 
     /// The same registry after its process ended and began again, perhaps with other settings.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let Self { domain, clock, admin, key, mut settings, folder } = self;
+        let Self { domain, clock, admin, key, mut settings, folder, url } = self;
         drop(domain);
         change(&mut settings);
-        let domain = open(folder.path(), &settings, &clock, &key).await;
-        Self { domain, clock, admin, key, settings, folder }
+        let domain = open(folder.path(), url.as_deref(), &settings, &clock, &key).await;
+        Self { domain, clock, admin, key, settings, folder, url }
     }
 
     pub async fn try_blob(&self, repository: &str, bytes: &[u8]) -> Result<Digest, Error> {
@@ -186,10 +190,26 @@ pub fn count_files(folder: &Path) -> usize {
     entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
 }
 
-async fn open(folder: &Path, settings: &Settings, clock: &Arc<TestClock>, key: &ServerKey) -> Domain {
-    let engine = SqliteEngine::open(&folder.join("berth.db")).unwrap();
+async fn database(folder: &Path, url: Option<&str>) -> Database {
+    let Some(url) = url else { return Database::new(SqliteEngine::open(&folder.join("berth.db")).unwrap()) };
+    let settings = PostgresSettings {
+        url: PostgresUrl::parse(url).unwrap(),
+        connections: 8,
+        statement_timeout: Duration::from_secs(30),
+        tls_ca: None,
+    };
+    Database::new(PostgresEngine::open(&settings).await.unwrap())
+}
+
+async fn open(
+    folder: &Path,
+    url: Option<&str>,
+    settings: &Settings,
+    clock: &Arc<TestClock>,
+    key: &ServerKey,
+) -> Domain {
     let parts = Parts {
-        database: Database::new(engine),
+        database: database(folder, url).await,
         blobs: Arc::new(FilesystemStore::open(folder.join("blobs")).unwrap()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom),

@@ -52,19 +52,32 @@ pub(super) enum NoConnection {
     Unreachable(StoreError),
     /// All connections of the pool were busy for too long.
     Busy(StoreError),
+    /// The server does not let this user in, or has no such database: waiting does not help.
+    Refused(StoreError),
 }
 
 impl NoConnection {
     pub(super) fn again_or_fail(self, job: Job) -> Result<(Job, Outcome), StoreError> {
         match self {
             Self::Unreachable(error) => Ok((job, Outcome::Again(Rerun::Connection(error)))),
-            Self::Busy(error) => Err(error),
+            Self::Busy(error) | Self::Refused(error) => Err(error),
         }
+    }
+
+    /// Why connecting failed.
+    pub(super) fn because(error: &tokio_postgres::Error) -> Self {
+        let told = describe(error);
+        // Login refused, no such database.
+        let refused = |state: &SqlState| ["28", "3D"].contains(&state.code().get(..2).unwrap_or_default());
+        if error.code().is_some_and(refused) {
+            return Self::Refused(StoreError::Open(told));
+        }
+        Self::Unreachable(StoreError::Unavailable(told))
     }
 
     pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::Unreachable(error) | Self::Busy(error) => error,
+            Self::Unreachable(error) | Self::Busy(error) | Self::Refused(error) => error,
         }
     }
 }
@@ -133,8 +146,13 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 
 /// The server ends this connection; another one may find it up again, or its successor.
 fn is_shutdown(state: &SqlState) -> bool {
-    [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW, SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]
-        .contains(state)
+    [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ]
+    .contains(state)
         || state.code().starts_with("08")
 }
 

@@ -43,6 +43,11 @@ impl PostgresEngine {
         Self::open_with(settings, crate::migrations::ALL).await
     }
 
+    /// Takes the database for ready; connects when the first function comes.
+    pub fn connect(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        Ok(Self { pool: Pool::new(settings)? })
+    }
+
     /// Like [`Self::open`], with other versions of the schema than this binary's: for tests of upgrades.
     pub async fn open_with(settings: &PostgresSettings, migrations: &[&str]) -> Result<Self, StoreError> {
         let pool = Pool::new(settings)?;

@@ -14,7 +14,7 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
-use super::error::{NoConnection, describe};
+use super::error::NoConnection;
 use super::settings::PostgresSettings;
 
 /// How long a function waits for a connection that others use.
@@ -64,9 +64,7 @@ impl Pool {
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
                 Err(NoConnection::Busy(StoreError::Unavailable("all connections to it are busy".to_owned())))
             }
-            Err(PoolError::Backend(error)) => {
-                Err(NoConnection::Unreachable(StoreError::Unavailable(describe(&error))))
-            }
+            Err(PoolError::Backend(error)) => Err(NoConnection::because(&error)),
             Err(error) => Err(NoConnection::Unreachable(StoreError::Unavailable(error.to_string()))),
         }
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use super::error::describe;
+
 /// How to reach PostgreSQL and how much of it to use.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
@@ -33,6 +35,18 @@ pub struct PostgresUrl {
 pub struct UrlError(String);
 
 impl PostgresUrl {
+    /// The same, with a password, which takes the place of one in the url.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.config.password(password);
+        self
+    }
+
+    /// Whether the url itself holds a password.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
     /// Reads a connection string. `sslmode` may be `disable`, `require`, or `verify-full` (the same as `require` here:
     /// where TLS is used, the server's certificate is always checked). Without it, TLS is required of servers on other
     /// machines and not asked of those on this one.
@@ -41,7 +55,7 @@ impl PostgresUrl {
             return Err(UrlError("it does not begin with postgres://".to_owned()));
         }
         let plain = text.replace("sslmode=verify-full", "sslmode=require");
-        let mut config = Config::from_str(&plain).map_err(|error| UrlError(super::error::describe(&error)))?;
+        let mut config = Config::from_str(&plain).map_err(|error| UrlError(describe(&error)))?;
         if config.get_hosts().is_empty() {
             return Err(UrlError("it names no host".to_owned()));
         }

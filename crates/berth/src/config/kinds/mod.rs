@@ -1,5 +1,6 @@
 //! The types that settings have, one file each. Every `parse` is total: any text gives a value or `None`.
 
+mod database;
 mod duration;
 mod listen;
 mod log;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::setting::Setting;
 
+pub use database::DatabaseUrl;
 pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};
 pub use network::Network;
