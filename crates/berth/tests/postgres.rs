@@ -55,7 +55,7 @@ fn a_database_that_takes_no_writes_still_serves_pulls() {
         let sql = format!("CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION refuse()");
         postgres.sql("berth_0", &sql);
     }
-    let refused = client.post("/v2/team/app/blobs/uploads/", b"");
+    let refused = client.request("POST", "/v2/team/app/blobs/uploads/", &[], b"");
     assert_eq!(refused.status, 503, "{}", refused.text());
     client.manifest("team/app", "v1").expect(200);
     for table in ["uploads", "manifests", "tags"] {

@@ -210,7 +210,7 @@ pub fn referrers(
     limits: PageLimits,
 ) -> Result<(Vec<ReferrerRecord>, bool), StoreError> {
     const WHICH: &str = "FROM manifests WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 \
-                         AND (?4 IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
+                         AND (CAST(?4 AS TEXT) IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
     let mut ask = |columns: &str, limit: usize| {
         txn.query(
             &format!("SELECT {columns} {WHICH}"),

@@ -75,7 +75,7 @@ pub fn delete(txn: &mut dyn Transaction, id: &str) -> Result<bool, StoreError> {
 
 /// How many uploads an account has open, counted no further than `limit`.
 pub fn count(txn: &mut dyn Transaction, account: &AccountId, limit: u64) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM (SELECT 1 FROM uploads WHERE account = ?1 LIMIT ?2)";
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM uploads WHERE account = ?1 LIMIT ?2) AS open";
     txn.query(sql, parameters![account, limit])?.first().map_or(Ok(0), |row| row.unsigned(0))
 }
 

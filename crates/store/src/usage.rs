@@ -13,6 +13,6 @@ pub fn of_repository(txn: &mut dyn Transaction, repository: RepositoryId) -> Res
 /// Bytes of the layers and configs that the repositories of a registry link, each blob once.
 pub fn of_registry(txn: &mut dyn Transaction, registry: &Registry) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM (SELECT DISTINCT l.blob_id, l.size FROM repositories r \
-               JOIN repository_blobs l ON l.repository_id = r.id WHERE r.account = ?1 AND r.region = ?2)";
+               JOIN repository_blobs l ON l.repository_id = r.id WHERE r.account = ?1 AND r.region = ?2) AS linked";
     txn.query(sql, parameters![&registry.account, &registry.region])?.first().map_or(Ok(0), |row| row.unsigned(0))
 }
