@@ -40,3 +40,25 @@ push_image() {
     as_admin -f -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @manifest \
         "$url/v2/$1/manifests/1"
 }
+
+# A PostgreSQL server with the role and database `berth`, on a free port in $PGPORT. It does not run as root.
+start_postgres() {
+    local as=() programs
+    programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+    export PGPORT
+    PGPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    postgres_data=$(mktemp -d)
+    [ "$(id -u)" != 0 ] || { chown postgres "$postgres_data"; as=(setpriv --reuid=postgres --regid=postgres --clear-groups --); }
+    "${as[@]}" "$programs/initdb" -D "$postgres_data/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
+    "${as[@]}" "$programs/postgres" -D "$postgres_data/data" -p "$PGPORT" -c listen_addresses=127.0.0.1 \
+        -c unix_socket_directories="$postgres_data" >"$postgres_data.log" 2>&1 &
+    postgres=$!
+    until psql -h 127.0.0.1 -U postgres -c 'CREATE ROLE berth LOGIN' >/dev/null 2>&1; do sleep 0.2; done
+    psql -h 127.0.0.1 -U postgres -qc "CREATE DATABASE berth OWNER berth ENCODING 'UTF8' TEMPLATE template0"
+}
+
+stop_postgres() {
+    kill -INT "$postgres"
+    wait "$postgres" || true
+    rm -rf "$postgres_data"
+}

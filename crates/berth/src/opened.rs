@@ -21,7 +21,7 @@ use crate::failure::Failure;
 const DATABASE_FILE: &str = "berth.db";
 const KEY_FILE: &str = "server.key";
 const PASSWORD_VARIABLE: &str = "BERTH_DATABASE_PASSWORD";
-const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
 const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 const KEY_VARIABLE: &str = "BERTH_SERVER_KEY";
 const KEY_FILE_VARIABLE: &str = "BERTH_SERVER_KEY_FILE";

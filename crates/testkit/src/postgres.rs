@@ -21,7 +21,7 @@ const USER: &str = "postgres";
 const KEEPER: &str =
     r#"exec 3<&0; "$@" </dev/null 3<&- & child=$!; (read -r _ <&3; kill -INT $child) 2>/dev/null & wait $child"#;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server. Dropping it stops it and removes its data.
 #[derive(Debug)]

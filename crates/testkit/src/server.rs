@@ -294,11 +294,9 @@ impl Running {
     fn fail_start(&mut self, line: &str) -> ! {
         let _ = self.child.kill();
         let status = self.child.wait();
-        let log = self.log.lock().unwrap();
-        panic!(
-            "no ready line but {line:?}; {status:?}; standard error:\n{}",
-            log.iter().cloned().collect::<Vec<_>>().join("\n")
-        );
+        self.finish_log();
+        let log = self.log.lock().unwrap().iter().cloned().collect::<Vec<_>>().join("\n");
+        panic!("no ready line but {line:?}; {status:?}; standard error:\n{log}");
     }
 }
 

@@ -141,7 +141,7 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>)
 }
 
 /// The server ends this connection; another one may find it up again, or its successor.

@@ -1,7 +1,7 @@
 //! The connections of one node.
 
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use berth_store::StoreError;
@@ -34,9 +34,9 @@ const IDLE_WRITER: Duration = Duration::from_secs(30);
 
 /// The connections of one node, opened when they are needed.
 pub(super) struct Pool {
-    pool: deadpool_postgres::Pool,
+    connections: deadpool_postgres::Pool,
     patience: Duration,
-    turns: AtomicU64,
+    turns: AtomicU32,
 }
 
 impl Pool {
@@ -46,7 +46,7 @@ impl Pool {
             MakeRustlsConnect::new(tls(settings)?),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
-        let pool = deadpool_postgres::Pool::builder(manager)
+        let connections = deadpool_postgres::Pool::builder(manager)
             .max_size(settings.connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
@@ -54,12 +54,12 @@ impl Pool {
             .recycle_timeout(Some(CONNECT))
             .build()
             .map_err(|error| StoreError::Open(error.to_string()))?;
-        Ok(Self { pool, patience: settings.statement_timeout + LATE, turns: AtomicU64::new(0) })
+        Ok(Self { connections, patience: settings.statement_timeout + LATE, turns: AtomicU32::new(0) })
     }
 
     /// A connection that nobody else uses until it is dropped.
     pub(super) async fn connection(&self) -> Result<Connection, NoConnection> {
-        match self.pool.get().await {
+        match self.connections.get().await {
             Ok(pooled) => Ok(Connection::new(pooled, self.patience)),
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
                 Err(NoConnection::Busy(StoreError::Unavailable("all connections to it are busy".to_owned())))
@@ -71,9 +71,9 @@ impl Pool {
 
     /// A number from 0 to 1, another one each time.
     pub(super) fn spread(&self) -> f64 {
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id());
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
         // Multiples of the golden ratio fall far from each other.
-        (turn as f64 * 0.618_033_988_749_895).fract()
+        (f64::from(turn) * 0.618_033_988_749_895).fract()
     }
 }
 
