@@ -47,11 +47,11 @@ start_postgres() {
     programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
     export PGPORT
     PGPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    postgres_data=$(mktemp -d)
+    postgres_data=$(mktemp -d /tmp/berth-postgres.XXXXXX)
     [ "$(id -u)" != 0 ] || { chown postgres "$postgres_data"; as=(setpriv --reuid=postgres --regid=postgres --clear-groups --); }
-    "${as[@]}" "$programs/initdb" -D "$postgres_data/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
-    "${as[@]}" "$programs/postgres" -D "$postgres_data/data" -p "$PGPORT" -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories="$postgres_data" >"$postgres_data.log" 2>&1 &
+    (cd / && "${as[@]}" "$programs/initdb" -D "$postgres_data/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null)
+    (cd / && exec "${as[@]}" "$programs/postgres" -D "$postgres_data/data" -p "$PGPORT" -c listen_addresses=127.0.0.1 \
+        -c unix_socket_directories="$postgres_data") >postgres.log 2>&1 &
     postgres=$!
     until psql -h 127.0.0.1 -U postgres -c 'CREATE ROLE berth LOGIN' >/dev/null 2>&1; do sleep 0.2; done
     psql -h 127.0.0.1 -U postgres -qc "CREATE DATABASE berth OWNER berth ENCODING 'UTF8' TEMPLATE template0"
