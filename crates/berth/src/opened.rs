@@ -10,8 +10,8 @@ use std::time::Duration;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
-use berth_store::{Database, StoreError, SystemClock, SystemRandom};
-use berth_store_blob::FilesystemStore;
+use berth_store::{BlobStore, Database, StoreError, SystemClock, SystemRandom};
+use berth_store_blob::{FilesystemStore, S3Settings, S3Store};
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
 
 use crate::config::Settings;
@@ -46,17 +46,44 @@ pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
     let folder = &settings.storage.data_dir;
-    let blobs = FilesystemStore::open(folder.join("blobs"))
-        .map_err(|error| Failure::doing("the blob store cannot be opened", error))?;
     let parts = Parts {
         database: database(settings).await?,
-        blobs: Arc::new(blobs),
+        blobs: blobs(settings).await?,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         settings: rules(settings),
         server_key: server_key(folder)?,
     };
     Ok(Domain::open(parts).await?)
+}
+
+/// The blob store that the settings choose. A bucket is tried out first.
+async fn blobs(settings: &Settings) -> Result<Arc<dyn BlobStore>, Failure> {
+    let chosen = &settings.s3;
+    if chosen.bucket.is_empty() {
+        let files = FilesystemStore::open(settings.storage.data_dir.join("blobs"));
+        return Ok(Arc::new(files.map_err(|error| Failure::doing("the blob store cannot be opened", error))?));
+    }
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let bucket = S3Settings {
+        endpoint: chosen.endpoint.as_ref().map(|url| url.as_str().to_owned()),
+        region: some(&chosen.region),
+        prefix: chosen.prefix.clone(),
+        virtual_hosted_style: chosen.virtual_hosted_style,
+        tls_ca: chosen.tls_ca.clone(),
+        redirect: chosen.redirect,
+        buffer_budget: usize::try_from(chosen.buffer_budget.0).unwrap_or(usize::MAX),
+        ..S3Settings::new(&chosen.bucket)
+    };
+    let failed = |error| {
+        let told = format!("the bucket {} cannot be used: check s3.* and the credentials", chosen.bucket);
+        Failure::doing(&told, error)
+    };
+    let store = S3Store::new(&bucket, Arc::new(SystemRandom)).map_err(failed)?;
+    if !settings.storage.read_only {
+        store.probe().await.map_err(failed)?;
+    }
+    Ok(Arc::new(store))
 }
 
 /// The database that the settings choose.

@@ -52,6 +52,14 @@ impl Domain {
         if self.promise(name, digest).await? { Ok(found) } else { Err(Error::BlobUnknown(digest.clone())) }
     }
 
+    /// Where a client can read a blob by itself, if the store gives such addresses.
+    pub async fn blob_address(&self, blob: &BlobHandle) -> Result<Option<String>, Error> {
+        match &blob.0.location {
+            Location::Key(key) if !blob.0.quarantined => Ok(self.blobs.address(key).await?),
+            Location::Key(_) | Location::Inline(_) => Ok(None),
+        }
+    }
+
     /// A blob of a repository for a GET.
     pub async fn get_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
         caller.allow(Action::GetDownloadUrlForLayer, name, &self.settings)?;

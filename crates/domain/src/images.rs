@@ -118,8 +118,7 @@ impl Domain {
         let key = BlobKey::fresh(self.random.as_ref());
         let mut writer = self.blobs.create(&key, digest.algorithm()).await?;
         writer.append(bytes.clone()).await?;
-        writer.commit(digest).await?;
-        Ok(Location::Key(key))
+        Ok(Location::Key(writer.commit(digest).await?.key))
     }
 
     async fn record_manifest(

@@ -44,6 +44,8 @@ pub struct Domain {
     settings: Settings,
     server_key: seal::ServerKey,
     sessions: uploads::Sessions,
+    /// This process among those that share the blob store.
+    node: String,
     known_keys: login::KnownKeys,
 }
 
@@ -69,7 +71,8 @@ impl Domain {
         let Parts { database, blobs, clock, random, settings, server_key } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, known_keys) = Default::default();
-        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, known_keys })
+        let node = berth_oci::endpoint::UploadId::from_random(berth_store::clock::sixteen(random.as_ref())).to_string();
+        Ok(Self { node, database, blobs, clock, random, settings, server_key, sessions, known_keys })
     }
 
     /// What the operator decided.

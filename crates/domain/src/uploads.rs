@@ -5,7 +5,7 @@
 //! writes its row and its link, after its bytes were made durable.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_oci::digest::{Algorithm, Digest};
@@ -14,14 +14,17 @@ use berth_oci::name::RepositoryName;
 use berth_store::blobs::{self, Location};
 use berth_store::clock::sixteen;
 use berth_store::uploads::{self, UploadRecord};
-use berth_store::{BlobKey, BlobStoreError, BlobWriter};
+use berth_store::{BlobKey, BlobStoreError, BlobWriter, Stored, Transaction};
 
+use self::claim::Claim;
 use crate::Domain;
 use crate::body::Body;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::quota;
 use crate::repositories::{existing, for_push};
+
+mod claim;
 
 /// How many repositories are looked at for a mount that names no source.
 const MOUNT_CANDIDATES: u64 = 100;
@@ -33,6 +36,8 @@ const KEPT_WRITERS: usize = 256;
 #[derive(Default)]
 struct Session {
     offset: AtomicU64,
+    // Which of the upload's versions the writer stands behind; another node may have gone on since.
+    version: AtomicI64,
     open: Arc<tokio::sync::Mutex<Option<Box<dyn BlobWriter>>>>,
 }
 
@@ -60,6 +65,8 @@ struct Held {
     record: UploadRecord,
     session: Arc<Session>,
     writer: tokio::sync::OwnedMutexGuard<Option<Box<dyn BlobWriter>>>,
+    // On a shared store: the right to write, among all nodes.
+    claim: Option<Claim>,
 }
 
 /// What a mount came to.
@@ -117,6 +124,9 @@ impl Domain {
                     algorithm,
                     created_at: now,
                     expires_at: now.after(settings.upload_ttl),
+                    checkpoint: None,
+                    contested: false,
+                    version: 0,
                 };
                 uploads::insert(txn, &record)?;
                 Ok(record)
@@ -127,6 +137,10 @@ impl Domain {
     /// How many bytes an upload holds.
     pub async fn upload_status(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        if self.blobs.is_shared() {
+            let record = self.lease(caller, name, id).await?;
+            return Ok(record.checkpoint.map_or(0, |checkpoint| checkpoint.offset));
+        }
         match self.hold(caller, name, id).await {
             Ok(held) => Ok(held.session.offset.load(Ordering::Acquire)),
             Err(Error::UploadBusy { offset }) => Ok(offset),
@@ -148,7 +162,7 @@ impl Domain {
         self.ensure_writable().await?;
         let mut held = self.hold(caller, name, id).await?;
         self.extend_lease(&held.record).await?;
-        let received = self.receive(&mut held, expected_start, body).await;
+        let received = self.receive(&mut held, expected_start, body, false).await;
         if self.sessions.is_crowded() {
             self.sessions.forget(&held.record.id);
         }
@@ -168,14 +182,19 @@ impl Domain {
         caller.allow(Action::CompleteLayerUpload, name, &self.settings)?;
         self.ensure_writable().await?;
         let mut held = self.hold(caller, name, id).await?;
-        self.receive(&mut held, expected_start, body).await?;
+        self.receive(&mut held, expected_start, body, true).await?;
         let writer = held.writer.take().ok_or(Error::UploadUnknown)?;
         let outcome = match writer.commit(expected).await {
-            Ok(size) => self.record_blob(&held.record, expected, size).await,
+            Ok(stored) => self.record_blob(held.record.clone(), held.claim.is_some(), expected, stored).await,
+            Err(BlobStoreError::Unavailable { action, reason }) if held.claim.is_some() => {
+                // Its checkpoint is still good: the client may go on from there.
+                self.give_back(held.record.clone(), None).await?;
+                return Err(BlobStoreError::Unavailable { action, reason }.into());
+            }
             Err(error) => Err(error.into()),
         };
         if outcome.is_err() {
-            self.discard(&held.record).await?;
+            self.discard(&held.record, held.claim.is_some()).await?;
         }
         self.sessions.forget(&held.record.id);
         outcome
@@ -186,7 +205,7 @@ impl Domain {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
         let mut held = self.hold(caller, name, id).await?;
         held.writer.take();
-        self.discard(&held.record).await
+        self.discard(&held.record, held.claim.is_some()).await
     }
 
     /// Takes away the uploads whose lease has ended, and their bytes; returns how many.
@@ -199,7 +218,7 @@ impl Domain {
                 return Ok(count);
             }
             for record in &expired {
-                self.discard(record).await?;
+                self.discard(record, false).await?;
                 count += 1;
             }
         }
@@ -276,16 +295,20 @@ impl Domain {
         let offset = session.offset.load(Ordering::Acquire);
         let mut writer = Arc::clone(&session.open).try_lock_owned().map_err(|_| Error::UploadBusy { offset })?;
         let record = self.lease(caller, name, id).await.inspect_err(|_| self.sessions.forget(&id.to_string()))?;
+        let (record, claim) = self.claim(record, offset).await?;
+        if claim.is_some() && session.version.swap(record.version, Ordering::AcqRel) + 1 != record.version {
+            *writer = None;
+        }
         if writer.is_none() {
             let resumed = self.take_up(&record).await?;
             session.offset.store(resumed.offset(), Ordering::Release);
             *writer = Some(resumed);
         }
-        Ok(Held { record, session, writer })
+        Ok(Held { record, session, writer, claim })
     }
 
     async fn take_up(&self, record: &UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
-        match self.blobs.resume(&record.key, record.algorithm).await {
+        match self.blobs.resume(record.unfinished(), record.algorithm).await {
             // The process ended between the lease and the file.
             Err(BlobStoreError::NotFound(_)) => Ok(self.blobs.create(&record.key, record.algorithm).await?),
             resumed => Ok(resumed?),
@@ -319,33 +342,50 @@ impl Domain {
         self.database.write(move |txn| uploads::extend(txn, &id, now.after(ttl)).map_err(Error::from)).await
     }
 
-    async fn receive(&self, held: &mut Held, expected_start: Option<u64>, body: &mut dyn Body) -> Result<u64, Error> {
+    /// Takes a body. What is to be committed at once, as `is_last` says, need not be kept for another request first.
+    async fn receive(
+        &self,
+        held: &mut Held,
+        expected_start: Option<u64>,
+        body: &mut dyn Body,
+        is_last: bool,
+    ) -> Result<u64, Error> {
         let writer = held.writer.as_mut().ok_or(Error::UploadUnknown)?;
         let offset = writer.offset();
         if expected_start.is_some_and(|start| start != offset) {
+            let unchanged = held.record.checkpoint.clone();
+            self.note(held, unchanged).await?;
             return Err(Error::UploadRange { offset });
         }
-        let received = match self.pump(writer.as_mut(), body).await {
-            Err(Error::Body(failed)) => writer.flush().await.map_err(Error::from).and(Err(Error::Body(failed))),
-            Ok(()) => writer.flush().await.map_err(Error::from),
-            Err(error) => Err(error),
+        let broke_off = match self.pump(writer.as_mut(), body, held.claim.as_ref()).await {
+            Ok(()) if is_last => return Ok(writer.offset()),
+            Ok(()) => None,
+            Err(Error::Body(failed)) => Some(failed),
+            Err(error) => return self.fail(held, error).await,
         };
         let offset = writer.offset();
-        match received {
-            Ok(()) | Err(Error::Body(_)) => {
-                held.session.offset.store(offset, Ordering::Release);
-                received.map(|()| offset)
-            }
-            // A failed write is never taken up again as if it had worked: the upload ends here.
-            Err(error) => {
-                held.writer.take();
-                self.discard(&held.record).await?;
-                Err(error)
-            }
+        match writer.flush().await {
+            Ok(checkpoint) => self.note(held, checkpoint).await?,
+            Err(error) => return self.fail(held, error.into()).await,
         }
+        held.session.offset.store(offset, Ordering::Release);
+        broke_off.map_or(Ok(offset), |failed| Err(Error::Body(failed)))
     }
 
-    async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body) -> Result<(), Error> {
+    /// A failed write is never taken up again as if it had worked: the upload ends here, or goes on from its checkpoint.
+    async fn fail(&self, held: &mut Held, error: Error) -> Result<u64, Error> {
+        held.writer.take();
+        let may_go_on =
+            matches!(error, Error::BlobStore(BlobStoreError::Unavailable { .. }) | Error::UploadBusy { .. });
+        if held.claim.is_some() && may_go_on {
+            self.give_back(held.record.clone(), None).await?;
+        } else {
+            self.discard(&held.record, held.claim.is_some()).await?;
+        }
+        Err(error)
+    }
+
+    async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body, claim: Option<&Claim>) -> Result<(), Error> {
         let limit = self.settings.layer_bytes;
         let declared = body.declared_length().unwrap_or(0);
         if writer.offset().saturating_add(declared) > limit {
@@ -355,38 +395,49 @@ impl Domain {
             if writer.offset().saturating_add(bytes.len() as u64) > limit {
                 return Err(Error::LayerTooLarge { limit });
             }
+            claim.map_or(Ok(()), Claim::ensure_held)?;
             writer.append(bytes).await?;
         }
         Ok(())
     }
 
-    async fn record_blob(&self, upload: &UploadRecord, digest: &Digest, size: u64) -> Result<(), Error> {
+    async fn record_blob(
+        &self,
+        upload: UploadRecord,
+        is_claimed: bool,
+        digest: &Digest,
+        stored: Stored,
+    ) -> Result<(), Error> {
         let (settings, now) = (self.settings.clone(), self.clock.now());
-        let (upload, digest) = (upload.clone(), digest.clone());
+        let (digest, node) = (digest.clone(), is_claimed.then(|| self.node.clone()));
+        let tail = upload.checkpoint.as_ref().and_then(|checkpoint| checkpoint.tail.clone());
+        let superseded = tail.filter(|tail| *tail != stored.key);
         let unneeded = self
             .database
             .write(move |txn| {
-                if !uploads::delete(txn, &upload.id)? {
+                if !close(txn, &upload, node.as_deref())? {
                     return Err(Error::UploadUnknown);
                 }
-                let location = Location::Key(upload.key.clone());
-                let (blob_id, unneeded) = blobs::record(txn, &digest, &location, size, now)?;
-                blobs::link(txn, upload.repository, &digest, blob_id, size, now)?;
+                let location = Location::Key(stored.key.clone());
+                let (blob_id, unneeded) = blobs::record(txn, &digest, &location, stored.size, now)?;
+                blobs::link(txn, upload.repository, &digest, blob_id, stored.size, now)?;
                 quota::ensure_within(txn, upload.repository, &settings)?;
                 Ok(unneeded)
             })
             .await?;
         self.forget_key(unneeded).await;
+        self.forget_key(superseded).await;
         Ok(())
     }
 
-    /// Row first, bytes after: a key that nothing owns harms nobody.
-    async fn discard(&self, record: &UploadRecord) -> Result<(), Error> {
+    /// Row first, bytes after: a key that nothing owns harms nobody. An upload that was claimed and lost to another node
+    /// is that node's affair.
+    async fn discard(&self, record: &UploadRecord, is_claimed: bool) -> Result<(), Error> {
         self.sessions.forget(&record.id);
-        let id = record.id.clone();
-        let was_open = self.database.write(move |txn| uploads::delete(txn, &id).map_err(Error::from)).await?;
-        if was_open {
-            self.forget_key(Some(record.key.clone())).await;
+        let (upload, node) = (record.clone(), is_claimed.then(|| self.node.clone()));
+        let was_open = self.database.write(move |txn| close(txn, &upload, node.as_deref())).await?;
+        if was_open && let Err(error) = self.blobs.give_up(record.unfinished()).await {
+            tracing::warn!(upload = record.id, %error, "what was left of an upload could not be removed");
         }
         Ok(())
     }
@@ -399,4 +450,12 @@ impl Domain {
             tracing::warn!(%key, %error, "an unneeded key could not be deleted");
         }
     }
+}
+
+/// Closes an upload, which a claim by `node` must still be on where one was made; whether it was open.
+fn close(txn: &mut dyn Transaction, upload: &UploadRecord, node: Option<&str>) -> Result<bool, Error> {
+    Ok(match node {
+        Some(node) => uploads::close_claimed(txn, upload, node)?,
+        None => uploads::delete(txn, &upload.id)?,
+    })
 }

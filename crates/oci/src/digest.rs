@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use sha2::digest::common::hazmat::SerializableState as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// A hash algorithm.
@@ -198,6 +199,22 @@ impl Hasher {
         }
     }
 
+    /// The state of the hash, for going on with it in another process: opaque bytes.
+    pub fn state(&self) -> Vec<u8> {
+        match &self.0 {
+            State::Sha256(state) => state.serialize().to_vec(),
+            State::Sha512(state) => state.serialize().to_vec(),
+        }
+    }
+
+    /// A hasher that goes on from [`Self::state`]; `None` where the bytes are no state of that algorithm.
+    pub fn from_state(algorithm: Algorithm, state: &[u8]) -> Option<Self> {
+        Some(match algorithm {
+            Algorithm::Sha256 => Self(State::Sha256(Sha256::deserialize(state.try_into().ok()?).ok()?)),
+            Algorithm::Sha512 => Self(State::Sha512(Box::new(Sha512::deserialize(state.try_into().ok()?).ok()?))),
+        })
+    }
+
     /// What it hashes with.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
@@ -219,6 +236,22 @@ mod tests {
         assert_eq!(Digest::of(Algorithm::Sha256, b"").to_string(), EMPTY);
         let sha512 = Digest::of(Algorithm::Sha512, b"abc").to_string();
         assert!(sha512.starts_with("sha512:ddaf35a193617abacc417349ae204131"), "{sha512}");
+    }
+
+    #[test]
+    fn a_hash_goes_on_from_its_state() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let content = vec![7; 300];
+            for cut in [0, 1, 63, 64, 65, 127, 128, 200, 300] {
+                let mut first = Hasher::new(algorithm);
+                first.update(&content[..cut]);
+                let mut second = Hasher::from_state(algorithm, &first.state()).unwrap();
+                second.update(&content[cut..]);
+                assert_eq!(second.finish(), Digest::of(algorithm, &content), "{algorithm:?} cut at {cut}");
+            }
+            assert!(Hasher::from_state(algorithm, b"").is_none());
+            assert!(Hasher::from_state(algorithm, &[0; 7]).is_none());
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The blob stores: where the bytes are behind the [`berth_store::BlobStore`] seam.
 //!
-//! [`FilesystemStore`] keeps one file per key. It may not know digests beyond hashing what passes, nor repositories,
-//! nor the database: what a key means is decided above. Begin at [`filesystem`].
+//! [`FilesystemStore`] keeps one file per key, [`S3Store`] one object per key, in a bucket that several nodes share. They may not know digests beyond hashing what passes, nor repositories,
+//! nor the database: what a key means is decided above. Begin at [`filesystem`], which is the simpler one.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod filesystem;
+pub mod s3;
 
 pub use filesystem::FilesystemStore;
+pub use s3::{S3Settings, S3Store};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use berth_oci::digest::{Algorithm, Hasher};
-use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError};
+use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, Unfinished};
 use berth_store_blob::FilesystemStore;
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -14,6 +14,12 @@ berth_store::blob_contract!(make);
 fn make() -> (FilesystemStore, TempDir) {
     let home = tempfile::tempdir().unwrap();
     (FilesystemStore::open(home.path().join("blobs")).unwrap(), home)
+}
+
+#[tokio::test]
+async fn a_key_is_used_once() {
+    let (store, _home) = make();
+    berth_store::blob_contract::a_key_is_used_once(&store).await;
 }
 
 fn key(text: &str) -> BlobKey {
@@ -83,7 +89,7 @@ async fn bytes_changed_behind_the_writer_are_found_when_it_resumes() {
     writer.flush().await.unwrap();
     drop(writer);
     std::fs::write(home.path().join("blobs/ab").join(KEY), b"CONTENT").unwrap();
-    let writer = store.resume(&key(KEY), Algorithm::Sha256).await.unwrap();
+    let writer = store.resume(Unfinished::at(&key(KEY)), Algorithm::Sha256).await.unwrap();
     let mut hasher = Hasher::new(Algorithm::Sha256);
     hasher.update(b"content");
     let outcome = writer.commit(&hasher.finish()).await;

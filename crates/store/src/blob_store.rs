@@ -61,6 +61,14 @@ pub enum BlobStoreError {
     /// The store is out of space.
     #[error("the blob store is full: {0}")]
     Full(std::io::Error),
+    /// The store's server cannot be used just now; trying again later may help. Nothing was acknowledged.
+    #[error("the blob store is unavailable while {action}: {reason}")]
+    Unavailable {
+        /// What the store was doing, with the key.
+        action: String,
+        /// What its server said, or did not say.
+        reason: String,
+    },
     /// The store failed; a write that met this is not durable and is never retried as if it were.
     #[error("{action}: {source}")]
     Io {
@@ -102,6 +110,45 @@ pub struct StoredKey {
     pub modified: Timestamp,
 }
 
+/// What another process needs to take up an unfinished blob of a store that several share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Bytes taken.
+    pub offset: u64,
+    /// The key that holds the last of them for the time being, where there is one. No other checkpoint names it.
+    pub tail: Option<BlobKey>,
+    /// What else the store must know: of no meaning outside of it.
+    pub state: Vec<u8>,
+}
+
+/// An unfinished blob, for taking it up again or giving it up.
+#[derive(Debug, Clone, Copy)]
+pub struct Unfinished<'u> {
+    /// The key that it was begun at.
+    pub key: &'u BlobKey,
+    /// What the last [`BlobWriter::flush`] gave.
+    pub checkpoint: Option<&'u Checkpoint>,
+    /// Whether another writer of it may have been lost and come back to life: then nothing that is not at a fresh key is
+    /// believed without reading it again.
+    pub contested: bool,
+}
+
+impl<'u> Unfinished<'u> {
+    /// One that a local store holds, at a key.
+    pub fn at(key: &'u BlobKey) -> Self {
+        Self { key, checkpoint: None, contested: false }
+    }
+}
+
+/// Where a blob came to lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The key, which need not be the one that the blob was begun at.
+    pub key: BlobKey,
+    /// Its bytes.
+    pub size: u64,
+}
+
 /// A place for bytes.
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
@@ -109,13 +156,29 @@ pub trait BlobStore: Send + Sync + 'static {
     /// process from here on.
     async fn create(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError>;
     /// Takes up an unfinished blob again: its writer stands behind the last byte that was kept.
-    async fn resume(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError>;
+    async fn resume(
+        &self,
+        unfinished: Unfinished<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Box<dyn BlobWriter>, BlobStoreError>;
     /// Reads `length` bytes from `offset` of a finished blob; fewer where it is shorter.
     async fn read(&self, key: &BlobKey, offset: u64, length: u64) -> Result<BlobRead, BlobStoreError>;
     /// Bytes at the key.
     async fn size(&self, key: &BlobKey) -> Result<u64, BlobStoreError>;
     /// Deletes a blob, finished or not. Deleting what is not there is no error.
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobStoreError>;
+    /// Deletes what was kept of an unfinished blob.
+    async fn give_up(&self, unfinished: Unfinished<'_>) -> Result<(), BlobStoreError> {
+        self.delete(unfinished.key).await
+    }
+    /// Whether several processes use this store at once, so that unfinished blobs need checkpoints.
+    fn is_shared(&self) -> bool {
+        false
+    }
+    /// An address from which anybody who knows it can read the blob for a while, where the store gives such.
+    async fn address(&self, _key: &BlobKey) -> Result<Option<String>, BlobStoreError> {
+        Ok(None)
+    }
     /// Up to `limit` keys behind `after`, in order of their text.
     async fn list(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredKey>, BlobStoreError>;
     /// Bytes that can still be written, where the store knows.
@@ -129,11 +192,12 @@ pub trait BlobWriter: Send {
     fn offset(&self) -> u64;
     /// Takes the next bytes.
     async fn append(&mut self, bytes: Bytes) -> Result<(), BlobStoreError>;
-    /// Hands everything taken to the operating system, so that it survives a crash of the process.
-    async fn flush(&mut self) -> Result<(), BlobStoreError>;
-    /// Makes the blob durable, having checked that its bytes have the digest `expected`, of either algorithm. Returns its
-    /// size. After an error nothing may be taken for stored.
-    async fn commit(self: Box<Self>, expected: &Digest) -> Result<u64, BlobStoreError>;
+    /// Hands everything taken to the operating system or the store's server, so that it survives a crash of the process.
+    /// A shared store gives what it must be told when the blob is taken up again.
+    async fn flush(&mut self) -> Result<Option<Checkpoint>, BlobStoreError>;
+    /// Makes the blob durable, having checked that its bytes have the digest `expected`, of either algorithm. After an
+    /// error nothing may be taken for stored.
+    async fn commit(self: Box<Self>, expected: &Digest) -> Result<Stored, BlobStoreError>;
 }
 
 /// How much of a file is read at once.

@@ -183,8 +183,8 @@ pub fn mark_scrubbed(
 
 /// Which of these keys a blob or an open upload owns.
 pub fn owned_keys(txn: &mut dyn Transaction, keys: &[BlobKey]) -> Result<Vec<BlobKey>, StoreError> {
-    let sql =
-        "SELECT 1 FROM blobs WHERE storage_key = ?1 UNION ALL SELECT 1 FROM uploads WHERE storage_key = ?1 LIMIT 1";
+    let sql = "SELECT 1 FROM blobs WHERE storage_key = ?1 UNION ALL SELECT 1 FROM uploads WHERE storage_key = ?1 \
+         UNION ALL SELECT 1 FROM uploads WHERE tail_key = ?1 LIMIT 1";
     let mut owned = Vec::new();
     for key in keys {
         if !txn.query(sql, parameters![key])?.is_empty() {

@@ -25,6 +25,8 @@ pub mod tags;
 pub mod uploads;
 pub mod usage;
 
-pub use blob_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey};
+pub use blob_store::{
+    BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Checkpoint, Stored, StoredKey, Unfinished,
+};
 pub use clock::{Clock, Random, SystemClock, SystemRandom, Timestamp};
 pub use database::{Database, Engine, Row, StoreError, Transaction, Value};

@@ -3,7 +3,7 @@
 use berth_aws::AccountId;
 use berth_oci::digest::Algorithm;
 
-use crate::blob_store::BlobKey;
+use crate::blob_store::{BlobKey, Checkpoint, Unfinished};
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction};
 use crate::parameters;
@@ -28,9 +28,23 @@ pub struct UploadRecord {
     pub created_at: Timestamp,
     /// When it may be taken away.
     pub expires_at: Timestamp,
+    /// On a store that several nodes share: from where to go on.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether a node that wrote to it did not say how far it got.
+    pub contested: bool,
+    /// Counts the requests that wrote to it, on a shared store.
+    pub version: i64,
 }
 
-const COLUMNS: &str = "id, repository_id, account, principal, storage_key, algorithm, created_at, expires_at";
+impl UploadRecord {
+    /// The upload for its store.
+    pub fn unfinished(&self) -> Unfinished<'_> {
+        Unfinished { key: &self.key, checkpoint: self.checkpoint.as_ref(), contested: self.contested }
+    }
+}
+
+const COLUMNS: &str = "id, repository_id, account, principal, storage_key, algorithm, created_at, expires_at, received, \
+                       checkpoint, tail_key, contested, version";
 
 fn read(row: &Row) -> Result<UploadRecord, StoreError> {
     Ok(UploadRecord {
@@ -42,7 +56,72 @@ fn read(row: &Row) -> Result<UploadRecord, StoreError> {
         algorithm: row.parsed(5, Algorithm::parse)?,
         created_at: Timestamp::from_millis(row.integer(6)?),
         expires_at: Timestamp::from_millis(row.integer(7)?),
+        checkpoint: read_checkpoint(row)?,
+        contested: row.integer(11)? != 0,
+        version: row.integer(12)?,
     })
+}
+
+fn read_checkpoint(row: &Row) -> Result<Option<Checkpoint>, StoreError> {
+    if row.is_null(9) {
+        return Ok(None);
+    }
+    let tail = if row.is_null(10) { None } else { Some(row.parsed(10, |text| BlobKey::parse(text).ok_or("no key"))?) };
+    Ok(Some(Checkpoint { offset: row.unsigned(8)?, tail, state: row.bytes(9)?.to_vec() }))
+}
+
+/// Lets one node write to an upload until `until`, and nobody else; `None` where another one may. A claim that was never
+/// given back marks the upload as contested.
+pub fn claim(
+    txn: &mut dyn Transaction,
+    id: &str,
+    node: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<UploadRecord>, StoreError> {
+    let sql = "UPDATE uploads SET contested = CASE WHEN taken_by IS NULL THEN contested ELSE 1 END, taken_by = ?2, \
+               taken_until = ?4, version = version + 1 \
+               WHERE id = ?1 AND (taken_by IS NULL OR taken_by = ?2 OR taken_until < ?3)";
+    if txn.execute(sql, parameters![id, node, now, until])? == 0 {
+        return Ok(None);
+    }
+    find(txn, id)
+}
+
+/// Keeps a claim for longer; `false` where it was lost.
+pub fn renew(
+    txn: &mut dyn Transaction,
+    upload: &UploadRecord,
+    node: &str,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE uploads SET taken_until = ?4 WHERE id = ?1 AND taken_by = ?2 AND version = ?3";
+    txn.execute(sql, parameters![&upload.id, node, upload.version, until]).map(|count| count > 0)
+}
+
+/// Gives a claim back, noting how far the upload got, or with `None` that this is not known; `false` where it was lost.
+pub fn give_back(
+    txn: &mut dyn Transaction,
+    upload: &UploadRecord,
+    node: &str,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<bool, StoreError> {
+    let Some(checkpoint) = checkpoint else {
+        let sql = "UPDATE uploads SET taken_by = NULL, taken_until = NULL, contested = 1 \
+                   WHERE id = ?1 AND taken_by = ?2 AND version = ?3";
+        return txn.execute(sql, parameters![&upload.id, node, upload.version]).map(|count| count > 0);
+    };
+    let sql = "UPDATE uploads SET taken_by = NULL, taken_until = NULL, received = ?4, checkpoint = ?5, tail_key = ?6 \
+               WHERE id = ?1 AND taken_by = ?2 AND version = ?3";
+    let (tail, state) = (checkpoint.tail.as_ref(), checkpoint.state.as_slice());
+    txn.execute(sql, parameters![&upload.id, node, upload.version, checkpoint.offset, state, tail])
+        .map(|count| count > 0)
+}
+
+/// Closes an upload that a node holds; `false` where it lost it.
+pub fn close_claimed(txn: &mut dyn Transaction, upload: &UploadRecord, node: &str) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM uploads WHERE id = ?1 AND taken_by = ?2 AND version = ?3";
+    txn.execute(sql, parameters![&upload.id, node, upload.version]).map(|count| count > 0)
 }
 
 /// Opens an upload.

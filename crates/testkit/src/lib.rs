@@ -16,10 +16,12 @@ mod connection;
 mod content;
 pub mod http2;
 mod image;
+mod keeper;
 pub mod postgres;
 mod process;
 mod random;
 mod reply;
+pub mod seaweedfs;
 mod server;
 mod waiting;
 

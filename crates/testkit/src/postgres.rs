@@ -1,25 +1,21 @@
 //! A PostgreSQL server of a test's own, on a folder and a port that nobody else uses.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::keeper::{self, free_port};
 use crate::within;
 
 /// The user of Debian's package: PostgreSQL does not run as root.
 const USER: &str = "postgres";
-
-/// Runs a program until it ends or standard input does, which happens when the test's process is gone, however it went.
-/// (The shell gives its background jobs no standard input, hence descriptor 3.)
-const KEEPER: &str =
-    r#"exec 3<&0; "$@" </dev/null 3<&- & child=$!; (read -r _ <&3; kill -INT $child) 2>/dev/null & wait $child"#;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -139,10 +135,8 @@ impl Postgres {
             arguments.extend(["-c".to_owned(), setting.clone()]);
         }
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).args(self.as_user("postgres")).args(&arguments);
-        command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.running = Some(command.spawn().expect("the shell starts"));
+        let program: Vec<String> = self.as_user("postgres").into_iter().chain(arguments).collect();
+        self.running = Some(keeper::spawn(&program, &[], &log));
         assert!(within(PATIENCE, || self.answers()), "PostgreSQL does not come up:\n{}", self.log());
     }
 
@@ -236,10 +230,6 @@ fn ids(user: &str) -> (u32, u32) {
     let line = passwd.lines().find(|line| line.split(':').next() == Some(user));
     let fields: Vec<_> = line.expect("Debian's package makes the user postgres").split(':').collect();
     (fields[2].parse().unwrap(), fields[3].parse().unwrap())
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn signal(pid: u32, name: &str) {

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
+use crate::seaweedfs::{BUCKET, Seaweed};
 use crate::{Client, Process, within};
 
 /// The administrator's access key id of every test server.
@@ -92,15 +93,28 @@ impl ServerBuilder {
     /// Starts on a fresh folder and waits until the server is ready.
     ///
     /// Where `BERTH_TEST_DATABASE` is `postgres`, the server gets a database of its own on the PostgreSQL server that this
-    /// process's tests share.
+    /// process's tests share; where `BERTH_TEST_STORE` is `s3`, a part of a bucket of its own.
     pub fn start(mut self) -> Server {
         let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_DATABASE__URL");
         if !chosen && Postgres::is_wanted() {
             self = self.setting("database.url", &Postgres::shared().create_database());
         }
+        let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_S3__BUCKET");
+        if !chosen && Seaweed::is_wanted() {
+            self = self.on_bucket(Seaweed::shared(), &Seaweed::shared().fresh_prefix());
+        }
         let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
         let running = Running::spawn(&self, &folder.path().join("data"));
         Server { builder: self, folder, running, ready_after: Vec::new() }.noting_start()
+    }
+
+    /// Keeps blobs in a bucket.
+    #[must_use]
+    pub fn on_bucket(mut self, server: &Seaweed, prefix: &str) -> Self {
+        for (name, value) in Seaweed::environment() {
+            self = self.env(name, value);
+        }
+        self.setting("s3.bucket", BUCKET).setting("s3.endpoint", &server.endpoint()).setting("s3.prefix", prefix)
     }
 
     fn command(&self, data: &Path) -> Command {

@@ -122,6 +122,27 @@ settings! {
         /// that the system trusts.
         tls_ca: Option<PathBuf> = "";
     }
+    /// A bucket of S3, or of anything that speaks its protocol, instead of files.
+    s3: Bucket {
+        /// The bucket's name. Credentials come from where AWS's tools look: `AWS_ACCESS_KEY_ID` and
+        /// `AWS_SECRET_ACCESS_KEY`, a web identity, the metadata service. Empty: blobs are files in the data folder.
+        bucket: String = "";
+        /// The server's address, such as `http://127.0.0.1:8333`. Empty: AWS.
+        endpoint: Option<PublicUrl> = "";
+        /// The region. Empty: what `AWS_REGION` says, else `us-east-1`.
+        region: String = "";
+        /// What the names of all objects begin with.
+        prefix: String = "";
+        /// Whether the bucket is a part of the server's host name rather than of the path.
+        virtual_hosted_style: bool = "false";
+        /// File with the certificates of further authorities, PEM.
+        tls_ca: Option<PathBuf> = "";
+        /// Whether pulls of blobs are sent to the bucket, by addresses that are good for a quarter of an hour. Clients must
+        /// reach it.
+        redirect: bool = "false";
+        /// Memory that all uploads of this node buffer at most.
+        buffer_budget: Size = "128MiB", at_least("16MiB");
+    }
     /// How much may be stored.
     limits: Limits {
         /// The largest layer.

@@ -7,7 +7,7 @@ use berth_oci::error::ErrorCode;
 use berth_oci::name::RepositoryName;
 use berth_oci::range::{ByteRange, RangeOutcome};
 use berth_store::BlobRead;
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, LOCATION, RANGE};
 use http::response::Builder;
 use http::{Response, StatusCode};
 
@@ -39,6 +39,10 @@ pub(super) async fn get(
     let blob = domain.get_blob(caller, name, digest).await?;
     if let Some(answer) = content::not_modified(&call.parts.headers, digest) {
         return answer;
+    }
+    if let Some(address) = domain.blob_address(&blob).await? {
+        let head = content::head(StatusCode::TEMPORARY_REDIRECT, digest).header(LOCATION, address);
+        return content::finish(head.header(CACHE_CONTROL, "no-store"), ResponseBody::empty());
     }
     match requested_range(call, &blob) {
         RangeOutcome::Whole => send(domain, &blob, 0, blob.size(), describe(StatusCode::OK, digest)).await,

@@ -4,7 +4,7 @@ use berth_domain::{Caller, Error};
 use berth_oci::endpoint::EndpointError;
 use berth_oci::error::{ErrorCode, render_errors};
 use berth_oci::manifest::ManifestError;
-use berth_store::StoreError;
+use berth_store::{BlobStoreError, StoreError};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -123,7 +123,7 @@ impl From<Error> for Refusal {
             Error::ReadOnly | Error::Damaged(_) => unavailable(message),
             Error::OutOfSpace => refuse(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
             Error::Body(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close"),
-            Error::Database(StoreError::Unavailable(_)) => {
+            Error::Database(StoreError::Unavailable(_)) | Error::BlobStore(BlobStoreError::Unavailable { .. }) => {
                 tracing::error!(error = %message, "the database is unavailable");
                 unavailable("the registry cannot reach its database at the moment: try again soon".to_owned())
             }

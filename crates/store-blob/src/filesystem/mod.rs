@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_oci::digest::Algorithm;
-use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey};
+use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey, Unfinished};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::writer::FileWriter;
@@ -109,8 +109,12 @@ impl BlobStore for FilesystemStore {
         Ok(Box::new(FileWriter::new(place, file, algorithm)))
     }
 
-    async fn resume(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError> {
-        let place = self.place(key);
+    async fn resume(
+        &self,
+        unfinished: Unfinished<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Box<dyn BlobWriter>, BlobStoreError> {
+        let place = self.place(unfinished.key);
         let writer = off_the_async_path(|| FileWriter::resume(place, algorithm))?;
         Ok(Box::new(writer))
     }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
 
 use async_trait::async_trait;
 use berth_oci::digest::{Algorithm, Digest, Hasher};
-use berth_store::{BlobStoreError, BlobWriter};
+use berth_store::{BlobStoreError, BlobWriter, Checkpoint, Stored};
 use bytes::Bytes;
 
 use super::{Place, off_the_async_path, sync_folder};
@@ -72,14 +72,14 @@ impl FileWriter {
         self.keep_in_mind(outcome, "writing")
     }
 
-    fn finish(mut self, expected: &Digest) -> Result<u64, BlobStoreError> {
+    fn finish(mut self, expected: &Digest) -> Result<Stored, BlobStoreError> {
         self.settle()?;
         let actual = self.digest(expected.algorithm())?;
         if actual != *expected {
             return Err(BlobStoreError::DigestMismatch { expected: expected.clone(), actual });
         }
         self.sync()?;
-        Ok(self.written)
+        Ok(Stored { key: self.place.key, size: self.written })
     }
 
     /// The digest of everything written; by another algorithm than the one that hashed along, the file is read again.
@@ -134,11 +134,11 @@ impl BlobWriter for FileWriter {
         off_the_async_path(|| self.settle())
     }
 
-    async fn flush(&mut self) -> Result<(), BlobStoreError> {
-        off_the_async_path(|| self.settle())
+    async fn flush(&mut self) -> Result<Option<Checkpoint>, BlobStoreError> {
+        off_the_async_path(|| self.settle()).map(|()| None)
     }
 
-    async fn commit(self: Box<Self>, expected: &Digest) -> Result<u64, BlobStoreError> {
+    async fn commit(self: Box<Self>, expected: &Digest) -> Result<Stored, BlobStoreError> {
         off_the_async_path(|| self.finish(expected))
     }
 }

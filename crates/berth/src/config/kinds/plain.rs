@@ -80,6 +80,20 @@ impl Kind for u32 {
     }
 }
 
+impl Kind for String {
+    fn expected() -> String {
+        "text without control characters".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (text.len() <= 1024 && !text.chars().any(char::is_control)).then(|| text.to_owned())
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.as_str())
+    }
+}
+
 impl Kind for PathBuf {
     fn expected() -> String {
         "a path".to_owned()

@@ -1,0 +1,193 @@
+//! The S3 store keeps the blob store contract on SeaweedFS, and the promises of its own: parts, tails, budget, takeovers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+
+use berth_oci::digest::{Algorithm, Digest};
+use berth_store::blob_store::chunks;
+use berth_store::{BlobKey, BlobStore, BlobStoreError, SystemRandom, Unfinished};
+use berth_store_blob::{S3Settings, S3Store};
+use berth_testkit::seaweedfs::{BUCKET, Seaweed};
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+
+berth_store::blob_contract!(make);
+
+const MIB: usize = 1 << 20;
+const PART: usize = 5 * MIB;
+
+fn settings() -> S3Settings {
+    let server = Seaweed::shared();
+    S3Settings {
+        endpoint: Some(server.endpoint()),
+        prefix: server.fresh_prefix(),
+        part_bytes: PART,
+        ..S3Settings::new(BUCKET)
+    }
+}
+
+fn open(settings: &S3Settings) -> S3Store {
+    // Once, before the store's first look at the environment; every test sets the same.
+    static CREDENTIALS: std::sync::Once = std::sync::Once::new();
+    CREDENTIALS.call_once(|| {
+        for (name, value) in Seaweed::environment() {
+            assert_eq!(std::env::var(name).as_deref(), Ok(value), "run by ./test, which sets the credentials");
+        }
+    });
+    S3Store::new(settings, Arc::new(SystemRandom)).unwrap()
+}
+
+fn make() -> (S3Store, ()) {
+    (open(&settings()), ())
+}
+
+fn content(bytes: usize) -> Bytes {
+    (0..bytes).map(|nth| (nth * 31 + nth / 251) as u8).collect()
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    Digest::of(Algorithm::Sha256, bytes)
+}
+
+fn fresh() -> BlobKey {
+    BlobKey::fresh(&SystemRandom)
+}
+
+async fn read(store: &S3Store, key: &BlobKey) -> Bytes {
+    let chunks: Vec<Bytes> = chunks(store.read(key, 0, u64::MAX).await.unwrap()).try_collect().await.unwrap();
+    chunks.concat().into()
+}
+
+async fn keys(store: &S3Store) -> Vec<BlobKey> {
+    store.list(None, 1000).await.unwrap().into_iter().map(|stored| stored.key).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_works_and_one_that_does_not_are_told_apart() {
+    let settings = settings();
+    open(&settings).probe().await.unwrap();
+    let missing = S3Settings { bucket: "no-such-bucket".to_owned(), ..settings };
+    let error = open(&missing).probe().await.unwrap_err();
+    assert!(matches!(error, BlobStoreError::Unavailable { .. } | BlobStoreError::NotFound(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_blob_goes_in_parts_and_comes_back() {
+    let store = open(&settings());
+    for size in [PART - 1, PART, PART + 1, 23 * MIB + 17] {
+        let bytes = content(size);
+        let mut writer = store.create(&fresh(), Algorithm::Sha256).await.unwrap();
+        for frame in bytes.chunks(300_000) {
+            writer.append(bytes.slice_ref(frame)).await.unwrap();
+        }
+        let stored = writer.commit(&digest(&bytes)).await.unwrap();
+        assert_eq!(stored.size, size as u64);
+        assert!(read(&store, &stored.key).await == bytes, "{size} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_at_another_node_wherever_it_was_cut() {
+    let settings = settings();
+    let bytes = content(17 * MIB + 3);
+    let ends = [0, 1, MIB, PART - 1, PART, 2 * PART, 2 * PART + 2, 16 * MIB, bytes.len()];
+    let (key, mut checkpoint, mut begin) = (fresh(), None, 0);
+    for end in ends {
+        let node = open(&settings);
+        let unfinished = Unfinished { key: &key, checkpoint: checkpoint.as_ref(), contested: false };
+        let mut writer = node.resume(unfinished, Algorithm::Sha256).await.unwrap();
+        assert_eq!(writer.offset(), begin as u64);
+        writer.append(bytes.slice(begin..end)).await.unwrap();
+        let old = checkpoint.replace(writer.flush().await.unwrap().unwrap());
+        // As the domain does behind the transaction that notes the checkpoint.
+        let tail = checkpoint.as_ref().unwrap().tail.clone();
+        if let Some(old) = old.and_then(|old| old.tail).filter(|old| Some(old) != tail.as_ref()) {
+            node.delete(&old).await.unwrap();
+        }
+        begin = end;
+    }
+    let node = open(&settings);
+    let unfinished = Unfinished { key: &key, checkpoint: checkpoint.as_ref(), contested: false };
+    let writer = node.resume(unfinished, Algorithm::Sha256).await.unwrap();
+    let stored = writer.commit(&digest(&bytes)).await.unwrap();
+    assert!(read(&node, &stored.key).await == bytes);
+    if let Some(tail) = checkpoint.unwrap().tail {
+        node.delete(&tail).await.unwrap();
+    }
+    assert_eq!(keys(&node).await, [stored.key], "something was left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_blob_that_was_flushed_is_not_written_again() {
+    let store = open(&settings());
+    let bytes = content(100_000);
+    let mut writer = store.create(&fresh(), Algorithm::Sha256).await.unwrap();
+    writer.append(bytes.clone()).await.unwrap();
+    let checkpoint = writer.flush().await.unwrap().unwrap();
+    let stored = writer.commit(&digest(&bytes)).await.unwrap();
+    assert_eq!(Some(&stored.key), checkpoint.tail.as_ref());
+    assert_eq!(keys(&store).await, [stored.key]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_comes_back_to_life_spoils_nothing_unnoticed() {
+    let store = open(&settings());
+    let (bytes, key) = (content(3 * PART), fresh());
+    let mut first = store.create(&key, Algorithm::Sha256).await.unwrap();
+    first.append(bytes.slice(..PART)).await.unwrap();
+    first.append(bytes.slice(PART..PART + 1)).await.unwrap();
+    let checkpoint = first.flush().await.unwrap().unwrap();
+    // The first one stalls with a part on its way; the second goes on from the checkpoint.
+    let unfinished = Unfinished { key: &key, checkpoint: Some(&checkpoint), contested: true };
+    let mut second = store.resume(unfinished, Algorithm::Sha256).await.unwrap();
+    second.append(bytes.slice(PART + 1..)).await.unwrap();
+    let noted = second.flush().await.unwrap().unwrap();
+    let other = Bytes::from(vec![0xff; 2 * PART - 1]);
+    first.append(other).await.unwrap();
+    first.flush().await.unwrap();
+    let unfinished = Unfinished { key: &key, checkpoint: Some(&noted), contested: true };
+    let third = store.resume(unfinished, Algorithm::Sha256).await.unwrap();
+    match third.commit(&digest(&bytes)).await {
+        Ok(stored) => assert!(read(&store, &stored.key).await == bytes, "wrong bytes were acknowledged"),
+        Err(error) => assert!(!matches!(error, BlobStoreError::KeyInUse(_)), "{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_uploads_share_little_memory_and_all_end() {
+    let settings = S3Settings { buffer_budget: 2 * PART, ..settings() };
+    let store = Arc::new(open(&settings));
+    let bytes = content(PART + MIB);
+    let uploads: Vec<_> = (0..24)
+        .map(|_| {
+            let (store, bytes) = (Arc::clone(&store), bytes.clone());
+            tokio::spawn(async move {
+                let mut writer = store.create(&fresh(), Algorithm::Sha256).await.unwrap();
+                for frame in bytes.chunks(200_000) {
+                    writer.append(bytes.slice_ref(frame)).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                writer.commit(&digest(&bytes)).await.unwrap()
+            })
+        })
+        .collect();
+    for upload in uploads {
+        let stored = upload.await.unwrap();
+        assert_eq!(store.size(&stored.key).await.unwrap(), bytes.len() as u64);
+    }
+    assert_eq!(keys(&store).await.len(), 24, "tails were left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_reads_the_blob_without_credentials() {
+    let settings = S3Settings { redirect: true, ..settings() };
+    let store = open(&settings);
+    let mut writer = store.create(&fresh(), Algorithm::Sha256).await.unwrap();
+    writer.append(Bytes::from_static(b"content")).await.unwrap();
+    let stored = writer.commit(&digest(b"content")).await.unwrap();
+    let address = store.address(&stored.key).await.unwrap().unwrap();
+    let target = address.strip_prefix(&Seaweed::shared().endpoint()).unwrap();
+    let client = berth_testkit::Client::anonymous(([127, 0, 0, 1], Seaweed::shared().port()).into());
+    assert_eq!(client.get(target).expect(200).body, b"content");
+    client.get(target.split('?').next().unwrap()).expect(403);
+}
