@@ -10,7 +10,7 @@ use std::time::Duration;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
-use berth_store::{BlobStore, Database, StoreError, SystemClock, SystemRandom};
+use berth_store::{BlobKey, BlobStore, Database, StoreError, SystemClock, SystemRandom};
 use berth_store_blob::{FilesystemStore, S3Settings, S3Store};
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
 
@@ -19,6 +19,7 @@ use crate::config::kinds::DatabaseUrl;
 use crate::failure::Failure;
 
 const DATABASE_FILE: &str = "berth.db";
+const NODE_FILE: &str = "node.id";
 const KEY_FILE: &str = "server.key";
 const PASSWORD_VARIABLE: &str = "BERTH_DATABASE_PASSWORD";
 const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
@@ -53,6 +54,7 @@ async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
         random: Arc::new(SystemRandom),
         settings: rules(settings),
         server_key: server_key(folder)?,
+        node: node(folder)?,
     };
     Ok(Domain::open(parts).await?)
 }
@@ -175,6 +177,23 @@ fn make_key(path: &Path) -> Result<ServerKey, Failure> {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }
     Ok(key)
+}
+
+/// The name of this node, which its data folder keeps.
+fn node(folder: &Path) -> Result<String, Failure> {
+    let path = folder.join(NODE_FILE);
+    match fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::doing(&format!("{} cannot be read", path.display()), error))
+        }
+        Ok(_) | Err(_) => {
+            let name = BlobKey::fresh(&SystemRandom).as_str().to_owned();
+            fs::write(&path, &name)
+                .map_err(|error| Failure::doing(&format!("{} cannot be written", path.display()), error))?;
+            Ok(name)
+        }
+    }
 }
 
 fn not_a_key(place: &str) -> Failure {

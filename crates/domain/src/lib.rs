@@ -44,7 +44,6 @@ pub struct Domain {
     settings: Settings,
     server_key: seal::ServerKey,
     sessions: uploads::Sessions,
-    /// This process among those that share the blob store.
     node: String,
     known_keys: login::KnownKeys,
 }
@@ -63,16 +62,18 @@ pub struct Parts {
     pub settings: Settings,
     /// Opens sealed secrets.
     pub server_key: seal::ServerKey,
+    /// The name of this process among those that share the blob store; the same after it began again, so that it finds
+    /// what it was writing.
+    pub node: String,
 }
 
 impl Domain {
     /// Puts the registry together, refusing a server key that is not the one its secrets were sealed with.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { database, blobs, clock, random, settings, server_key } = parts;
+        let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, known_keys) = Default::default();
-        let node = berth_oci::endpoint::UploadId::from_random(berth_store::clock::sixteen(random.as_ref())).to_string();
-        Ok(Self { node, database, blobs, clock, random, settings, server_key, sessions, known_keys })
+        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys })
     }
 
     /// What the operator decided.

@@ -28,6 +28,8 @@ pub struct Postgres {
     extra: Vec<String>,
     running: Option<Child>,
     databases: AtomicU32,
+    // Nobody restarts it, so its folder goes when it ends.
+    is_shared: bool,
 }
 
 impl Postgres {
@@ -38,11 +40,15 @@ impl Postgres {
 
     /// Like [`Self::start`], with settings as `name=value`.
     pub fn start_with(settings: &[&str]) -> Self {
+        Self::make(settings, false)
+    }
+
+    fn make(settings: &[&str], is_shared: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("berth-postgres.").tempdir().unwrap();
         let programs = programs();
         let extra = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server =
-            Self { folder, programs, port: free_port(), extra, running: None, databases: AtomicU32::new(0) };
+        let (port, databases) = (free_port(), AtomicU32::new(0));
+        let mut server = Self { folder, programs, port, extra, running: None, databases, is_shared };
         server.initialise();
         server.restart();
         server
@@ -75,7 +81,7 @@ impl Postgres {
     /// The server that the tests of this process share; it ends with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(|| Self::make(&[], true))
     }
 
     /// Makes an empty database and gives the url that Berth connects to.
@@ -136,7 +142,7 @@ impl Postgres {
         }
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
         let program: Vec<String> = self.as_user("postgres").into_iter().chain(arguments).collect();
-        self.running = Some(keeper::spawn(&program, &[], &log));
+        self.running = Some(keeper::spawn(&program, &[], &log, self.is_shared.then(|| self.folder.path())));
         assert!(within(PATIENCE, || self.answers()), "PostgreSQL does not come up:\n{}", self.log());
     }
 

@@ -48,7 +48,7 @@ impl Seaweed {
         fs::create_dir(folder.path().join("data")).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let credentials = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
-        let running = Some(keeper::spawn(&program, &credentials, &log));
+        let running = Some(keeper::spawn(&program, &credentials, &log, Some(folder.path())));
         let server = Self { folder, port: s3, running, prefixes: AtomicU32::new(0) };
         assert!(within(PATIENCE, || server.answers()), "SeaweedFS does not come up:\n{}", server.log());
         server
@@ -121,10 +121,14 @@ fn weed() -> PathBuf {
     found.expect("SeaweedFS is not installed: tests/install/20-python.sh installs it")
 }
 
+/// Ports that nothing listened on a moment ago. Two servers that start at once must not find the same ones.
 fn free_ports() -> [u16; 4] {
+    static STARTS: AtomicU32 = AtomicU32::new(0);
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let seed = u16::try_from(std::process::id() % 20_000).unwrap();
-    let mut free =
-        (0..20_000).map(|step| 20_000 + (seed + step) % 20_000).filter(|&port| is_free(port) && is_free(port + GRPC));
+    let turn = STARTS.fetch_add(1, Ordering::Relaxed);
+    let first = u16::try_from((std::process::id() * 16 + turn * 997) % 20_000).unwrap();
+    let mut free = (0..20_000_u16)
+        .map(|step| 20_000 + (first + step) % 20_000)
+        .filter(|&port| is_free(port) && is_free(port + GRPC));
     [(); 4].map(|()| free.next().expect("free ports"))
 }

@@ -52,12 +52,13 @@ impl Domain {
         if !self.blobs.is_shared() {
             return Ok((record, None));
         }
+        let known = record.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset).max(offset);
         let (now, node, id) = (self.clock.now(), self.node.clone(), record.id.clone());
         let claimed = self
             .database
             .write(move |txn| Ok::<_, Error>(uploads::claim(txn, &id, &node, now, now.after(LIFE))?))
             .await?;
-        let Some(record) = claimed else { return Err(Error::UploadBusy { offset }) };
+        let Some(record) = claimed else { return Err(Error::UploadBusy { offset: known }) };
         let is_lost = Arc::new(AtomicBool::new(false));
         let renewal = tokio::spawn(renew(self.renewals(&record), Arc::clone(&is_lost)));
         Ok((record, Some(Claim { offset, is_lost, renewal })))
@@ -112,7 +113,7 @@ async fn renew(renewals: Renewals, is_lost: Arc<AtomicBool>) {
             Ok(false) => return is_lost.store(true, Ordering::Release),
             Err(error) => tracing::warn!(%error, "a claim on an upload could not be renewed"),
         }
-        if renewed.elapsed() > LIFE - RENEWAL {
+        if renewed.elapsed() > LIFE.saturating_sub(RENEWAL) {
             return is_lost.store(true, Ordering::Release);
         }
     }

@@ -215,6 +215,7 @@ async fn open(
         random: Arc::new(SystemRandom),
         settings: settings.clone(),
         server_key: key.clone(),
+        node: "test".to_owned(),
     };
     Domain::open(parts).await.unwrap()
 }

@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a request is tried again. A client that pushes waits meanwhile.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long one write of a part or object may take, with everything that is tried again.
 const WRITE: Duration = Duration::from_mins(5);
@@ -175,7 +175,7 @@ fn options(settings: &S3Settings) -> Result<ClientOptions, BlobStoreError> {
 fn retry() -> RetryConfig {
     let backoff =
         BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 };
-    RetryConfig { backoff, max_retries: 10, retry_timeout: PATIENCE }
+    RetryConfig { backoff, max_retries: 8, retry_timeout: PATIENCE }
 }
 
 fn stored(meta: &object_store::ObjectMeta) -> Option<StoredKey> {
@@ -190,13 +190,11 @@ async fn in_time<T>(
     action: &str,
     request: impl Future<Output = object_store::Result<T>>,
 ) -> Result<T, BlobStoreError> {
-    match tokio::time::timeout(WRITE, request).await {
-        Ok(answer) => answer.map_err(|error| told(key, action, &error)),
-        Err(_) => {
-            let reason = format!("its server did not answer within {WRITE:?}");
-            Err(BlobStoreError::Unavailable { action: format!("{action} {key}"), reason })
-        }
-    }
+    let Ok(answer) = tokio::time::timeout(WRITE, request).await else {
+        let reason = format!("its server did not answer within {WRITE:?}");
+        return Err(BlobStoreError::Unavailable { action: format!("{action} {key}"), reason });
+    };
+    answer.map_err(|error| told(key, action, &error))
 }
 
 /// An error about a key.

@@ -3,7 +3,7 @@
 //! A blob is one object, `PREFIX/blobs/ab/<key>`, under a key that is used once; keys are random, so objects spread evenly.
 //! Up to one part is written in one request, more by a multipart upload whose parts go out while the next one fills
 //! ([`writer`]). All buffers of the process come from one budget ([`budget`]). Nothing is copied or renamed at the server,
-//! and an ETag means nothing here: the digest is Berth's own, and the size is asked for before a blob is acknowledged.
+//! and an entity tag means nothing here: the digest is Berth's own, and the size is asked for before a blob is acknowledged.
 
 mod budget;
 mod checkpoint;

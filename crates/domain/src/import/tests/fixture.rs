@@ -86,6 +86,7 @@ impl Registry {
             random: Arc::new(SystemRandom),
             settings,
             server_key: ServerKey::generate(&SystemRandom),
+            node: "test".to_owned(),
         };
         let domain = Domain::open(parts).await.unwrap();
         Self { domain, stop: watch::channel(false).0, database, _folder: folder }
