@@ -123,7 +123,7 @@ settings! {
         tls_ca: Option<PathBuf> = "";
     }
     /// A bucket of S3, or of anything that speaks its protocol, instead of files.
-    s3: Bucket {
+    s3: ObjectStorage {
         /// The bucket's name. Credentials come from where AWS's tools look: `AWS_ACCESS_KEY_ID` and
         /// `AWS_SECRET_ACCESS_KEY`, a web identity, the metadata service. Empty: blobs are files in the data folder.
         bucket: String = "";
