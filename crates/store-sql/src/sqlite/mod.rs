@@ -5,6 +5,7 @@
 //! neither waits for the other. Other processes may use the file at the same time: operator commands do.
 
 mod connection;
+mod inline;
 mod readers;
 mod transaction;
 mod writer;
@@ -16,6 +17,7 @@ use berth_store::database::{Engine, Job, StoreError};
 
 use crate::migrations;
 
+pub use self::inline::InlineSqlite;
 use self::readers::Readers;
 pub(crate) use self::transaction::statement_error;
 use self::writer::Writer;
