@@ -91,7 +91,8 @@ impl Domain {
         Ok(id)
     }
 
-    async fn open_lease(
+    /// A lease on a fresh key, which owns it until a blob's row does.
+    pub(crate) async fn open_lease(
         &self,
         caller: &Caller,
         name: &RepositoryName,
@@ -381,7 +382,7 @@ impl Domain {
     }
 
     /// Row first, bytes after: a key that nothing owns harms nobody.
-    async fn discard(&self, record: &UploadRecord) -> Result<(), Error> {
+    pub(crate) async fn discard(&self, record: &UploadRecord) -> Result<(), Error> {
         self.sessions.forget(&record.id);
         let id = record.id.clone();
         let was_open = self.database.write(move |txn| uploads::delete(txn, &id).map_err(Error::from)).await?;
