@@ -1,17 +1,20 @@
 //! Images: pushing, resolving and deleting manifests and their tags.
 
 use berth_oci::digest::{Algorithm, Digest};
+use berth_oci::endpoint::UploadId;
 use berth_oci::manifest::Manifest;
 use berth_oci::media_type::MediaType;
 use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
 use berth_oci::tag::Tag;
 use berth_store::blobs::{self, Location};
+use berth_store::clock::sixteen;
 use berth_store::garbage;
 use berth_store::manifests::{self, ManifestRecord, ManifestReference, NewManifest, ReferenceKind};
 use berth_store::repositories::RepositoryId;
 use berth_store::tags::{self, Change};
-use berth_store::{BlobKey, Transaction};
+use berth_store::uploads::{self, UploadRecord};
+use berth_store::{BlobKey, StoreError, Transaction};
 use bytes::Bytes;
 
 use crate::Domain;
@@ -54,6 +57,13 @@ pub struct Found {
     pub media_type: MediaType,
     /// How many bytes.
     pub size: u64,
+}
+
+/// Where a manifest's bytes are before its row is written.
+struct Stored {
+    location: Location,
+    /// What owns their key until then.
+    lease: Option<UploadRecord>,
 }
 
 impl Domain {
@@ -100,25 +110,45 @@ impl Domain {
         self.ensure_writable().await?;
         let manifest = Manifest::parse(&push.bytes, push.content_type.as_deref())?;
         let digest = checked_digest(&push)?;
-        let location = self.store_manifest(&push.bytes, &digest).await?;
-        let own_key = if let Location::Key(key) = &location { Some(key.clone()) } else { None };
-        let recorded = self.record_manifest(caller, name, &push, &manifest, &digest, location).await;
-        let unneeded = match &recorded {
-            Ok(unneeded) => unneeded.clone(),
-            Err(_) => own_key,
-        };
-        self.forget_key(unneeded).await;
+        let stored = self.store_manifest(caller, name, &push.bytes, &digest).await?;
+        let recorded = self.record_manifest(caller, name, &push, &manifest, &digest, &stored).await;
+        match (&recorded, &stored.lease) {
+            (Ok(unneeded), _) => self.forget_key(unneeded.clone()).await,
+            // Where the commit's reply was lost, the lease went with it, and the key is the manifest's.
+            (Err(_), Some(lease)) => self.discard(lease, false).await?,
+            (Err(_), None) => {}
+        }
         recorded.map(|_| Pushed { digest, subject: manifest.subject.map(|subject| subject.digest) })
     }
 
-    async fn store_manifest(&self, bytes: &Bytes, digest: &Digest) -> Result<Location, Error> {
+    /// A key belongs to a lease until it belongs to the manifest: a collection elsewhere never meets it without a row,
+    /// however long this node is held up.
+    async fn store_manifest(
+        &self,
+        caller: &Caller,
+        name: &RepositoryName,
+        bytes: &Bytes,
+        digest: &Digest,
+    ) -> Result<Stored, Error> {
         if bytes.len() <= INLINE_BYTES {
-            return Ok(Location::Inline(bytes.to_vec()));
+            return Ok(Stored { location: Location::Inline(bytes.to_vec()), lease: None });
         }
+        let id = UploadId::from_random(sixteen(self.random.as_ref()));
         let key = BlobKey::fresh(self.random.as_ref());
-        let mut writer = self.blobs.create(&key, digest.algorithm()).await?;
+        let lease = self.open_lease(caller, name, &id, key, digest.algorithm()).await?;
+        match self.write_manifest(&lease.key, bytes, digest).await {
+            Ok(key) => Ok(Stored { location: Location::Key(key), lease: Some(lease) }),
+            Err(error) => {
+                self.discard(&lease, false).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_manifest(&self, key: &BlobKey, bytes: &Bytes, digest: &Digest) -> Result<BlobKey, Error> {
+        let mut writer = self.blobs.create(key, digest.algorithm()).await?;
         writer.append(bytes.clone()).await?;
-        Ok(Location::Key(writer.commit(digest).await?.key))
+        Ok(writer.commit(digest).await?.key)
     }
 
     async fn record_manifest(
@@ -128,14 +158,20 @@ impl Domain {
         push: &Push,
         manifest: &Manifest,
         digest: &Digest,
-        location: Location,
+        stored: &Stored,
     ) -> Result<Option<BlobKey>, Error> {
         let (settings, name) = (self.settings.clone(), name.clone());
+        let (location, lease) = (stored.location.clone(), stored.lease.as_ref().map(|lease| lease.id.clone()));
         let change = self.change(caller);
         let new = describe(manifest, digest, push.bytes.len() as u64);
         let tags = tags_of(push);
         self.database
             .write(move |txn| {
+                if let Some(lease) = &lease
+                    && !uploads::delete(txn, lease)?
+                {
+                    return Err(StoreError::Unavailable("storing the manifest took too long".to_owned()).into());
+                }
                 let repository = for_push(txn, &settings, &name, &change.by, change.at)?;
                 check_references(txn, repository, &new.references, &settings)?;
                 let (blob_id, unneeded) = blobs::record(txn, &new.digest, &location, new.size, change.at)?;

@@ -98,7 +98,8 @@ impl Domain {
         Ok(id)
     }
 
-    async fn open_lease(
+    /// A lease on a fresh key, which owns it until a blob's row does.
+    pub(crate) async fn open_lease(
         &self,
         caller: &Caller,
         name: &RepositoryName,
@@ -432,7 +433,7 @@ impl Domain {
 
     /// Row first, bytes after: a key that nothing owns harms nobody. An upload that was claimed and lost to another node
     /// is that node's affair.
-    async fn discard(&self, record: &UploadRecord, is_claimed: bool) -> Result<(), Error> {
+    pub(crate) async fn discard(&self, record: &UploadRecord, is_claimed: bool) -> Result<(), Error> {
         self.sessions.forget(&record.id);
         let (upload, node) = (record.clone(), is_claimed.then(|| self.node.clone()));
         let was_open = self.database.write(move |txn| close(txn, &upload, node.as_deref())).await?;

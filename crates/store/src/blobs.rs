@@ -121,7 +121,7 @@ fn key_of(location: Location) -> Option<BlobKey> {
     }
 }
 
-/// Makes a blob readable through a repository.
+/// Makes a blob readable through a repository. A link that was promised later than `now` keeps that promise.
 pub fn link(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
@@ -131,7 +131,8 @@ pub fn link(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO repository_blobs (repository_id, digest, blob_id, size, linked_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (repository_id, digest) DO UPDATE SET linked_at = ?5";
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (repository_id, digest) DO UPDATE SET linked_at = ?5 \
+               WHERE repository_blobs.linked_at < ?5";
     txn.execute(sql, parameters![repository, digest, blob_id, size, now]).map(|_| ())
 }
 

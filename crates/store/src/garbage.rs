@@ -122,14 +122,15 @@ pub fn promised_at(
     rows.first().map(|row| row.integer(0).map(Timestamp::from_millis)).transpose()
 }
 
-/// Promises a link anew; says whether it was there.
+/// Promises a link anew; says whether it was there. Whoever asks the clock first may write last, so a later promise stays.
 pub fn promise(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
     digest: &Digest,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE repository_blobs SET linked_at = ?3 WHERE repository_id = ?1 AND digest = ?2";
+    let sql = "UPDATE repository_blobs SET linked_at = CASE WHEN linked_at < ?3 THEN ?3 ELSE linked_at END \
+               WHERE repository_id = ?1 AND digest = ?2";
     txn.execute(sql, parameters![repository, digest, now]).map(|count| count > 0)
 }
 
@@ -140,7 +141,7 @@ pub fn begin_grace_of_manifest(
     manifest: &ManifestRecord,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE repository_blobs SET linked_at = ?3 WHERE repository_id = ?1 AND digest IN \
+    let sql = "UPDATE repository_blobs SET linked_at = ?3 WHERE repository_id = ?1 AND linked_at < ?3 AND digest IN \
                (SELECT digest FROM manifest_references WHERE manifest_id = ?2 AND kind = 'blob')";
     txn.execute(sql, parameters![repository, manifest.id, now])?;
     begin_grace_of_blob(txn, &manifest.digest, now)
@@ -148,6 +149,6 @@ pub fn begin_grace_of_manifest(
 
 /// Begins the grace time of a blob that a repository lets go: `stored_at` is when somebody last needed it.
 pub fn begin_grace_of_blob(txn: &mut dyn Transaction, digest: &Digest, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE blobs SET stored_at = ?2 WHERE digest = ?1 AND domain = ''";
+    let sql = "UPDATE blobs SET stored_at = ?2 WHERE digest = ?1 AND domain = '' AND stored_at < ?2";
     txn.execute(sql, parameters![digest, now]).map(|_| ())
 }

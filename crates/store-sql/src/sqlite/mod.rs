@@ -5,6 +5,7 @@
 //! neither waits for the other. Other processes may use the file at the same time: operator commands do.
 
 mod connection;
+mod inline;
 mod readers;
 mod schema;
 mod transaction;
@@ -17,6 +18,7 @@ use berth_store::database::{Engine, Job, StoreError};
 
 use crate::migrations;
 
+pub use self::inline::InlineSqlite;
 use self::readers::Readers;
 use self::transaction::statement_error;
 use self::writer::Writer;
