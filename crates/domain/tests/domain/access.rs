@@ -33,7 +33,7 @@ const WITHOUT_CALLER: [&str; 16] = [
     "verify",
 ];
 /// What a handle that was given to a caller who may is good for, and what decides nothing.
-const AFTERWARDS: [&str; 3] = ["open", "read_blob", "settings"];
+const AFTERWARDS: [&str; 4] = ["open", "blob_address", "read_blob", "settings"];
 
 /// Calls every operation that takes a caller; the answers by the operation's name.
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {

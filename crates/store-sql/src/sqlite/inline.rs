@@ -22,7 +22,7 @@ impl InlineSqlite {
             Ok(connection)
         });
         let mut connection = opened.map_err(|error| StoreError::Open(error.to_string()))?;
-        migrations::migrate(&mut connection, migrations::ALL)?;
+        super::schema::migrate(&mut connection, migrations::ALL)?;
         Ok(Self(Mutex::new(connection)))
     }
 
