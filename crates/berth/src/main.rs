@@ -16,6 +16,8 @@ mod telemetry;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Whoever makes TLS without naming a provider of cryptography gets the one that all others name (ADR 0005).
+    let _ = rustls::crypto::ring::default_provider().install_default();
     berth_platform::memory::give_back_early();
     commands::run()
 }
