@@ -42,7 +42,7 @@ async fn begin(running: &Running, settings: &[u8]) -> TcpStream {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap()
+    with_provider().http2_prior_knowledge().no_proxy().build().unwrap()
 }
 
 #[tokio::test]
@@ -149,4 +149,10 @@ async fn a_drained_server_finishes_its_streams() {
     go_on.notify_one();
     assert_eq!(patiently(reply).await.unwrap(), "waited");
     patiently(done).await.unwrap().unwrap();
+}
+
+/// A client's builder; reqwest takes the process's provider of cryptography.
+fn with_provider() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
 }
