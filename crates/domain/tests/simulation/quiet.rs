@@ -11,12 +11,12 @@ use berth_oci::tag::Tag;
 use crate::background::{Resting, verify_once};
 use crate::clients::{Client, short};
 use crate::engine::look;
-use crate::world::{GRACE, NODES, UPLOAD_TTL, World};
+use crate::world::{GRACE, NODES, UPLOAD_TTL, World, caller};
 
 /// Checks everything, and after the grace time and one cycle everything again.
 pub async fn check(world: &Rc<World>, nodes: &[Rc<Domain>]) {
     let node = world.chaos.below(NODES);
-    let (domain, caller) = (Rc::clone(&nodes[node]), world.caller());
+    let (domain, caller) = (Rc::clone(&nodes[node]), caller());
     let client = Client { world: Rc::clone(world), domain: Rc::clone(&domain), node, caller };
     everything_is_as_told(&client).await;
     if world.chaos.chance(1, 2) {

@@ -10,7 +10,7 @@ use crate::chaos::Profile;
 use crate::clients::Client;
 use crate::executor::{Tasks, alone};
 use crate::quiet;
-use crate::world::{GRACE, NODES, World};
+use crate::world::{GRACE, NODES, World, caller};
 
 /// How a run is made.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ impl Run {
     fn spawn(&mut self, node: usize) {
         let (world, domain) = (&self.world, &self.nodes[node]);
         for _ in 0..CLIENTS {
-            let (world, domain, caller) = (Rc::clone(world), Rc::clone(domain), world.caller());
+            let (world, domain, caller) = (Rc::clone(world), Rc::clone(domain), caller());
             self.tasks.spawn(node, Client { world, domain, node, caller }.run());
         }
         self.tasks.spawn(node, background::collect(Rc::clone(world), Rc::clone(domain)));

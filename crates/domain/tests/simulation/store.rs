@@ -170,7 +170,7 @@ impl BlobStore for MemoryStore {
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(bytes.len());
         let part = Bytes::from(bytes).slice(start..end);
-        let read = BlobRead::Stream { length: part.len() as u64, chunks: stream(&self.chaos, part) };
+        let read = BlobRead::Stream { length: part.len() as u64, chunks: stream(&self.chaos, &part) };
         self.reply(fate, "reading", read).await
     }
 
@@ -210,7 +210,7 @@ fn listed((key, file): (&BlobKey, &Shared)) -> StoredKey {
 }
 
 /// Two chunks with time between them: the file stays open, whatever happens to its name.
-fn stream(chaos: &Arc<Chaos>, part: Bytes) -> BoxStream<'static, std::io::Result<Bytes>> {
+fn stream(chaos: &Arc<Chaos>, part: &Bytes) -> BoxStream<'static, std::io::Result<Bytes>> {
     let half = part.len() / 2;
     let chunks = [part.slice(..half), part.slice(half..)].into_iter().filter(|chunk| !chunk.is_empty());
     let chaos = Arc::clone(chaos);

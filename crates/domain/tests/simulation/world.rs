@@ -113,11 +113,6 @@ impl World {
         Rc::new(domain)
     }
 
-    pub fn caller(&self) -> Caller {
-        let settings = settings();
-        Caller::Administrator { account: settings.registry.account, principal: "arn:aws:iam::000000000000:root".into() }
-    }
-
     pub fn now(&self) -> i64 {
         self.clock.now().as_millis()
     }
@@ -170,6 +165,12 @@ impl World {
             Err(_) => Outcome::Refused,
         }
     }
+}
+
+/// Who pushes and pulls.
+pub fn caller() -> Caller {
+    let principal = "arn:aws:iam::000000000000:root".to_owned();
+    Caller::Administrator { account: settings().registry.account, principal }
 }
 
 /// Rows before bytes, and no key twice.
