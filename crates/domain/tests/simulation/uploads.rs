@@ -1,5 +1,7 @@
 //! Uploads: in parts, broken off, taken up again, given up.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use berth_domain::{Body, BodyFailed, Error};
 use berth_oci::digest::{Algorithm, Digest};
@@ -7,7 +9,7 @@ use bytes::Bytes;
 
 use crate::clients::{Client, grace, short};
 use crate::model::Outcome;
-use crate::world::OpenUpload;
+use crate::world::{OpenUpload, UPLOAD_TTL};
 
 /// A body that gives its bytes in two pieces, and may break off between them.
 struct Pieces {
@@ -23,6 +25,13 @@ impl Body for Pieces {
         }
         Ok(if self.pieces.is_empty() { None } else { Some(self.pieces.remove(0)) })
     }
+}
+
+/// When something was sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    at: i64,
+    power_losses: u64,
 }
 
 impl Client {
@@ -85,7 +94,7 @@ impl Client {
     async fn append(&self, upload: &OpenUpload, bytes: &Bytes, offset: u64) -> Option<u64> {
         let rest = bytes.slice(usize::try_from(offset).unwrap().min(bytes.len())..);
         let part = rest.slice(..self.world.chaos.below(rest.len() + 1));
-        let (mut body, losses) = (self.body(&part, true), *self.world.power_losses.borrow());
+        let (mut body, sent) = (self.body(&part, true), self.sent());
         let (name, at) = (self.name(upload.repository), Some(offset));
         let result = self.domain.append_to_upload(&self.caller, name, &upload.id, at, &mut body).await;
         let outcome = self.heard(&format!("PATCH {} bytes at {offset}", part.len()), upload.repository, &result);
@@ -95,21 +104,27 @@ impl Client {
                 if now != ended {
                     self.world.violated(|| format!("a PATCH to {ended} ended at {now}"));
                 }
-                self.keeps(upload, now, losses).await
+                self.keeps(upload, now, sent).await
             }
-            Err(Error::Body(_)) => self.keeps(upload, offset, losses).await,
+            Err(Error::Body(_)) => self.keeps(upload, offset, sent).await,
             Err(_) if outcome == Outcome::Unknown && self.world.chaos.chance(1, 2) => self.status(upload).await,
             Err(_) => None,
         }
     }
 
-    /// What was acknowledged of an upload is kept, unless the power failed.
-    async fn keeps(&self, upload: &OpenUpload, acknowledged: u64, losses: u64) -> Option<u64> {
+    fn sent(&self) -> Sent {
+        Sent { at: self.world.now(), power_losses: *self.world.power_losses.borrow() }
+    }
+
+    /// What was acknowledged of an upload is kept as long as its lease, unless the power failed.
+    async fn keeps(&self, upload: &OpenUpload, acknowledged: u64, sent: Sent) -> Option<u64> {
         if !self.world.chaos.chance(1, 3) {
             return Some(acknowledged).filter(|_| self.world.chaos.chance(9, 10));
         }
         let offset = self.status(upload).await?;
-        if offset < acknowledged && *self.world.power_losses.borrow() == losses {
+        let now = self.sent();
+        let is_leased = Duration::from_millis(now.at.abs_diff(sent.at)) < UPLOAD_TTL / 2;
+        if offset < acknowledged && is_leased && now.power_losses == sent.power_losses {
             self.world.violated(|| format!("an upload of {acknowledged} acknowledged bytes has {offset}"));
         }
         Some(offset)
