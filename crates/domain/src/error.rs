@@ -123,6 +123,9 @@ pub enum Error {
     /// The server key is not the one that secrets were sealed with.
     #[error("the server key does not open this registry's secrets: give the key that it was started with first")]
     WrongServerKey,
+    /// A restore was begun and has not ended.
+    #[error("backup {0} was not restored to its end: run `berth restore` again, or begin with an empty database")]
+    RestoreUnfinished(String),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] StoreError),

@@ -11,11 +11,14 @@ use berth_oci::digest::Digest;
 use berth_oci::name::RepositoryName;
 use berth_store::garbage::{self, MetBlob, MetLink};
 use berth_store::repositories::RepositoryId;
-use berth_store::{BlobKey, Timestamp, Transaction};
+use berth_store::{BlobKey, Timestamp, Transaction, properties};
 
 use crate::Domain;
 use crate::error::Error;
 use crate::repositories::existing;
+
+/// Until this moment, in milliseconds since 1970, keys without a row stay: a restore may have gone back behind them.
+pub(crate) const KEYS_KEPT_UNTIL: &str = "keys_kept_until";
 
 /// Rows that are looked at in one transaction.
 const BATCH: u64 = 200;
@@ -202,11 +205,11 @@ impl Run<'_> {
         if self.dry || idle.is_empty() {
             return Ok(idle);
         }
-        let before = self.before;
+        let (before, now) = (self.before, self.domain.clock.now());
         let gone = self.domain.database.write(move |txn| {
             let mut gone = Vec::new();
             for blob in &idle {
-                if garbage::forget(txn, blob, before)? {
+                if garbage::forget(txn, blob, before, now)? {
                     gone.push(blob.clone());
                 }
             }
@@ -215,8 +218,17 @@ impl Run<'_> {
         gone.await
     }
 
+    async fn are_keys_kept(&self) -> Result<bool, Error> {
+        let kept = self.domain.database.read(|txn| properties::get(txn, KEYS_KEPT_UNTIL).map_err(Error::from)).await?;
+        let until = kept.and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+        Ok(until.is_some_and(|until| self.domain.clock.now() < Timestamp::from_millis(until)))
+    }
+
     /// Keys without a row. A key gets its row soon after its last byte or never, so an old one stays without.
     async fn keys(&mut self) -> Result<(), Error> {
+        if self.are_keys_kept().await? {
+            return Ok(());
+        }
         let mut after: Option<BlobKey> = None;
         loop {
             let batch = self.domain.blobs.list(after.as_ref(), 200).await?;

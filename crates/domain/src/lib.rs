@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod administrator;
+pub mod backup;
 pub mod blobs;
 pub mod body;
 pub mod caller;
@@ -68,9 +69,11 @@ pub struct Parts {
 }
 
 impl Domain {
-    /// Puts the registry together, refusing a server key that is not the one its secrets were sealed with.
+    /// Puts the registry together, refusing a server key that is not the one its secrets were sealed with, and a database
+    /// that a restore left half filled.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
+        backup::ensure_restored(&database).await?;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, known_keys) = Default::default();
         Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys })

@@ -12,7 +12,7 @@ use crate::error::Error;
 const CANARY: &[u8] = b"berth server key";
 /// Signatures have a key of their own, derived from the server key with this.
 const SIGNING: &[u8] = b"berth signing key";
-const CANARY_PROPERTY: &str = "server_key_check";
+pub(crate) const CANARY_PROPERTY: &str = "server_key_check";
 
 /// The key that secrets are sealed with: 32 bytes, the same on all nodes. Never printed.
 #[derive(Clone)]
@@ -99,10 +99,12 @@ pub(crate) async fn check_server_key(database: &Database, key: &ServerKey, rando
     let fresh = key.seal(CANARY_PROPERTY, CANARY, random).ok_or(Error::WrongServerKey)?;
     let sealed =
         database.write(move |txn| properties::get_or_set(txn, CANARY_PROPERTY, &fresh).map_err(Error::from)).await?;
-    match key.open(CANARY_PROPERTY, &sealed) {
-        Some(opened) if opened.as_slice() == CANARY => Ok(()),
-        _ => Err(Error::WrongServerKey),
-    }
+    if opens(key, &sealed) { Ok(()) } else { Err(Error::WrongServerKey) }
+}
+
+/// Whether a key opens what the registry was first started with sealed for the comparison.
+pub(crate) fn opens(key: &ServerKey, sealed: &[u8]) -> bool {
+    key.open(CANARY_PROPERTY, sealed).is_some_and(|opened| opened.as_slice() == CANARY)
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! nor the database: what a key means is decided above. Begin at [`filesystem`], which is the simpler one.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod archive;
 pub mod filesystem;
 pub mod s3;
 
+pub use archive::{ArchiveKey, ObjectArchive, SealedArchive};
 pub use filesystem::FilesystemStore;
 pub use s3::{S3Settings, S3Store};

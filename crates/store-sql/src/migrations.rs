@@ -6,5 +6,8 @@
 //! out of an INSERT. What is no longer used goes away one version later.
 
 /// The SQL text of every version, oldest first.
-pub const ALL: &[&str] =
-    &[include_str!("../migrations/0001_registry.sql"), include_str!("../migrations/0002_shared_uploads.sql")];
+pub const ALL: &[&str] = &[
+    include_str!("../migrations/0001_registry.sql"),
+    include_str!("../migrations/0002_shared_uploads.sql"),
+    include_str!("../migrations/0003_leases.sql"),
+];

@@ -84,6 +84,11 @@ pub trait Engine: Send + Sync + 'static {
     async fn read(&self, job: Job) -> Result<(), StoreError>;
     /// Runs a function that writes; returns after its changes are durable.
     async fn write(&self, job: Job) -> Result<(), StoreError>;
+    /// Lets the row numbers that the engine gives go on behind the greatest that is there, once rows were written with
+    /// numbers of their own.
+    async fn settle_row_numbers(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// The database, whichever engine runs it.
@@ -118,6 +123,11 @@ impl Database {
         let (job, result) = keep_result(function);
         self.0.write(job).await.map_err(E::from)?;
         take_result(&result)
+    }
+
+    /// What [`Engine::settle_row_numbers`] does.
+    pub async fn settle_row_numbers(&self) -> Result<(), StoreError> {
+        self.0.settle_row_numbers().await
     }
 }
 

@@ -6,6 +6,7 @@ use berth_oci::digest::Digest;
 use crate::blob_store::BlobKey;
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction};
+use crate::leases;
 use crate::manifests::ManifestRecord;
 use crate::parameters;
 use crate::repositories::RepositoryId;
@@ -103,8 +104,17 @@ fn read_blob(row: &Row) -> Result<MetBlob, StoreError> {
     })
 }
 
-/// Forgets a blob if it is still idle and still where it was; says whether it was.
-pub fn forget(txn: &mut dyn Transaction, blob: &MetBlob, before: Timestamp) -> Result<bool, StoreError> {
+/// Forgets a blob if it is still idle and still where it was; says whether it was. Nothing is forgotten while a backup is
+/// being taken, which copies what was there when it began.
+pub fn forget(
+    txn: &mut dyn Transaction,
+    blob: &MetBlob,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if leases::holder(txn, leases::BACKUP, now)?.is_some() {
+        return Ok(false);
+    }
     let sql = format!(
         "DELETE FROM blobs AS b WHERE b.id = ?1 AND b.digest = ?3 AND b.storage_key IS NOT DISTINCT FROM ?4 AND {BLOB_IS_IDLE}"
     );

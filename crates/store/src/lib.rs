@@ -1,8 +1,9 @@
 //! Facts and bytes: what the registry remembers, and the two seams it remembers them through.
 //!
 //! * [`Database`] runs functions of a [`Transaction`]; one module of SQL per entity ([`repositories`], [`blobs`],
-//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`properties`]) says what can be asked.
+//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`properties`], [`leases`]) says what can be asked.
 //! * [`BlobStore`] keeps bytes under keys that are used once. Only the database knows which key holds which digest.
+//! * [`Archive`] keeps backups under names: [`dump`] says what of the database is in them.
 //! * [`Clock`] and [`Random`] are the only ways to the time and to randomness.
 //!
 //! It may not know an engine (that is `berth-store-sql` and `berth-store-blob`) nor any rule of the registry (that is
@@ -10,13 +11,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod access_keys;
+pub mod archive;
+pub mod archive_contract;
 pub mod blob_contract;
 pub mod blob_store;
 pub mod blobs;
 pub mod clock;
 pub mod database;
 pub mod database_contract;
+pub mod dump;
 pub mod garbage;
+pub mod leases;
 pub mod manifests;
 pub mod properties;
 pub mod repositories;
@@ -25,6 +30,7 @@ pub mod tags;
 pub mod uploads;
 pub mod usage;
 
+pub use archive::{Archive, ArchiveError, Archived, Content};
 pub use blob_store::{
     BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Checkpoint, Stored, StoredKey, Unfinished,
 };

@@ -15,3 +15,14 @@ pub fn get_or_set(txn: &mut dyn Transaction, name: &str, value: &[u8]) -> Result
     txn.execute(sql, parameters![name, value])?;
     Ok(get(txn, name)?.unwrap_or_else(|| value.to_vec()))
 }
+
+/// Sets a property.
+pub fn set(txn: &mut dyn Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO properties (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+    txn.execute(sql, parameters![name, value]).map(|_| ())
+}
+
+/// Takes a property away.
+pub fn remove(txn: &mut dyn Transaction, name: &str) -> Result<(), StoreError> {
+    txn.execute("DELETE FROM properties WHERE name = ?1", parameters![name]).map(|_| ())
+}

@@ -17,7 +17,7 @@ const NEARLY_HALF: Duration = Duration::from_mins(12 * 60 - 1);
 
 /// Remembers what went.
 #[derive(Default)]
-struct Heard(Vec<Garbage>);
+pub struct Heard(Vec<Garbage>);
 
 #[async_trait]
 impl Collector for Heard {

@@ -51,6 +51,12 @@ pub struct TestRegistry {
     url: Option<String>,
 }
 
+/// A folder and database that a registry can be opened in.
+pub struct Elsewhere {
+    pub folder: tempfile::TempDir,
+    pub url: Option<String>,
+}
+
 pub fn settings() -> Settings {
     let account = AccountId::parse("000000000000").unwrap();
     Settings {
@@ -142,6 +148,27 @@ impl TestRegistry {
         Self { domain, clock, admin, key, settings, folder, url }
     }
 
+    /// What a registry is made of, in a folder and database of its own that nobody opened yet; and their names.
+    pub async fn parts_elsewhere(&self) -> (Parts, Elsewhere) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = self.url.as_ref().map(|_| Postgres::shared().create_database());
+        let parts = parts(folder.path(), url.as_deref(), &self.settings, &self.clock, &self.key).await;
+        (parts, Elsewhere { folder, url })
+    }
+
+    /// The registry that was made of such parts.
+    pub async fn opened(&self, elsewhere: Elsewhere) -> Self {
+        let Elsewhere { folder, url } = elsewhere;
+        let (clock, key, settings) = (Arc::clone(&self.clock), self.key.clone(), self.settings.clone());
+        let domain = open(folder.path(), url.as_deref(), &settings, &clock, &key).await;
+        Self { admin: domain.administrator(), domain, clock, key, settings, folder, url }
+    }
+
+    /// A second connection to the database, for a look at its rows.
+    pub async fn database(&self) -> Database {
+        database(self.folder.path(), self.url.as_deref()).await
+    }
+
     pub async fn try_blob(&self, repository: &str, bytes: &[u8]) -> Result<Digest, Error> {
         let (repository, digest) = (name(repository), digest(bytes));
         let id = self.domain.begin_upload(&self.admin, &repository, Algorithm::Sha256).await?;
@@ -208,7 +235,17 @@ async fn open(
     clock: &Arc<TestClock>,
     key: &ServerKey,
 ) -> Domain {
-    let parts = Parts {
+    Domain::open(parts(folder, url, settings, clock, key).await).await.unwrap()
+}
+
+async fn parts(
+    folder: &Path,
+    url: Option<&str>,
+    settings: &Settings,
+    clock: &Arc<TestClock>,
+    key: &ServerKey,
+) -> Parts {
+    Parts {
         database: database(folder, url).await,
         blobs: Arc::new(FilesystemStore::open(folder.join("blobs")).unwrap()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
@@ -216,6 +253,5 @@ async fn open(
         settings: settings.clone(),
         server_key: key.clone(),
         node: "test".to_owned(),
-    };
-    Domain::open(parts).await.unwrap()
+    }
 }

@@ -127,7 +127,7 @@ impl From<Error> for Refusal {
                 tracing::error!(error = %message, "the database is unavailable");
                 unavailable("the registry cannot reach its database at the moment: try again soon".to_owned())
             }
-            Error::WrongServerKey | Error::Database(_) | Error::BlobStore(_) => {
+            Error::WrongServerKey | Error::RestoreUnfinished(_) | Error::Database(_) | Error::BlobStore(_) => {
                 tracing::error!(error = %message, "an operation failed inside the registry");
                 let message = "the registry failed: nothing was stored; try again, and tell its operator if it goes on";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)

@@ -41,20 +41,7 @@ pub(super) type Chunks = BoxStream<'static, object_store::Result<Bytes>>;
 
 impl Client {
     pub(super) fn new(settings: &S3Settings) -> Result<Self, BlobStoreError> {
-        // reqwest takes the process's provider of cryptography; one that is there already is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = AmazonS3Builder::from_env()
-            .with_bucket_name(&settings.bucket)
-            .with_virtual_hosted_style_request(settings.virtual_hosted_style)
-            .with_client_options(options(settings)?)
-            .with_retry(retry());
-        if let Some(endpoint) = &settings.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
-        }
-        if let Some(region) = &settings.region {
-            builder = builder.with_region(region);
-        }
-        let bucket = builder.build().map_err(|error| failed("opening the bucket", &error))?;
+        let bucket = bucket(settings)?;
         let folder = Path::from(settings.prefix.as_str()).join("blobs");
         Ok(Self { bucket, folder })
     }
@@ -153,6 +140,24 @@ impl Client {
         let found = listed.try_filter_map(|meta| async move { Ok(stored(&meta)) }).take(limit).try_collect().await;
         found.map_err(|error| failed("listing the bucket", &error))
     }
+}
+
+/// The bucket that settings name; nothing is asked of its server yet.
+pub(crate) fn bucket(settings: &S3Settings) -> Result<AmazonS3, BlobStoreError> {
+    // reqwest takes the process's provider of cryptography; one that is there already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(&settings.bucket)
+        .with_virtual_hosted_style_request(settings.virtual_hosted_style)
+        .with_client_options(options(settings)?)
+        .with_retry(retry());
+    if let Some(endpoint) = &settings.endpoint {
+        builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+    }
+    if let Some(region) = &settings.region {
+        builder = builder.with_region(region);
+    }
+    builder.build().map_err(|error| failed("opening the bucket", &error))
 }
 
 fn options(settings: &S3Settings) -> Result<ClientOptions, BlobStoreError> {

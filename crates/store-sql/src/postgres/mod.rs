@@ -15,7 +15,8 @@ mod transaction;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_store::database::{Engine, Job, StoreError};
+use berth_store::Transaction;
+use berth_store::database::{Engine, Job, StoreError, Verdict};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -99,6 +100,19 @@ impl Engine for PostgresEngine {
 
     async fn write(&self, job: Job) -> Result<(), StoreError> {
         self.run(job, Kind::Write).await
+    }
+
+    async fn settle_row_numbers(&self) -> Result<(), StoreError> {
+        let settle = Box::new(|txn: &mut dyn Transaction| {
+            let settled = schema::NUMBERED.iter().try_for_each(|table| {
+                let sql = format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest((SELECT max(id) FROM {table}), 1))"
+                );
+                txn.query(&sql, &[]).map(|_| ())
+            });
+            settled.map_or_else(Verdict::Failed, |()| Verdict::Keep)
+        });
+        self.write(settle).await
     }
 }
 

@@ -11,6 +11,9 @@ use super::pool::Pool;
 /// Nodes that migrate take turns by this lock, whose number means nothing.
 const LOCK: i64 = 0x6265_7274_6800_0001;
 
+/// The tables whose rows the server numbers.
+pub(super) const NUMBERED: &[&str] = &["repositories", "blobs", "manifests", "tag_history"];
+
 /// The oldest server whose SQL the registry's statements were tested to fit.
 const OLDEST_SERVER: i32 = 130_000;
 
