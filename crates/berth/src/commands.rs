@@ -4,19 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use berth_domain::Domain;
-use berth_domain::verify::Verified;
 use berth_oci::name::RepositoryName;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::backup::Backup;
 use crate::config::effective::Given;
 use crate::config::flags::{OperatorFlags, ServeFlags};
 use crate::config::kinds::LogFormat;
 use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
 use crate::import::Import;
+use crate::restore::Restore;
 use crate::telemetry::Traces;
-use crate::{gc, import, logging, opened, output, serve};
+use crate::verify::Verify;
+use crate::{backup, gc, import, logging, migrate_store, opened, output, restore, serve, verify};
 
 const PAGE: u64 = 500;
 
@@ -74,7 +76,13 @@ enum Command {
         dry_run: bool,
     },
     /// Hashes every blob again and looks for what is missing. Exit code 1 where something is wrong.
-    Verify {
+    Verify(Verify),
+    /// Copies everything into a folder or bucket while the registry serves; of blobs only those that are not there yet.
+    Backup(Backup),
+    /// Brings a backup into an empty database and a blob store.
+    Restore(Restore),
+    /// Moves all blobs from the store that `storage.move_from` names to the present one, while the registry serves.
+    MigrateStore {
         #[command(flatten)]
         flags: OperatorFlags,
     },
@@ -159,7 +167,19 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             block_on(import::run(&settings, &from, line.json))
         }
         Command::Gc { flags, dry_run } => block_on(gc::run(&configured(flags.0)?, dry_run, line.json)).and(done),
-        Command::Verify { flags } => block_on(verify(&configured(flags.0)?, line.json)),
+        Command::Verify(mut verify) => {
+            let settings = configured(verify.flags())?;
+            block_on(verify::run(&settings, &verify, line.json))
+        }
+        Command::Backup(mut backup) => {
+            let settings = configured(backup.flags())?;
+            block_on(backup::run(&settings, &backup, line.json))
+        }
+        Command::Restore(mut restore) => {
+            let settings = configured(restore.flags())?;
+            block_on(restore::run(&settings, &restore, line.json))
+        }
+        Command::MigrateStore { flags } => block_on(migrate_store::run(&configured(flags.0)?, line.json)).and(done),
     }
 }
 
@@ -249,41 +269,5 @@ fn table(heading: &str, rows: &[Value]) -> String {
         let name = row["name"].as_str().unwrap_or_default();
         line(name, &row["total"].to_string(), &row["unique"].to_string(), &row["shared"].to_string(), &rest)
     }));
-    lines.join("\n")
-}
-
-async fn verify(settings: &Settings, as_json: bool) -> Result<ExitCode, Failure> {
-    let domain = opened::existing(settings).await?;
-    let (_, bytes) = domain.blob_totals().await?;
-    let bar = indicatif::ProgressBar::new(bytes);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-    {
-        bar.set_style(style);
-    }
-    let verified = domain.verify(&mut Progress(bar.clone())).await?;
-    bar.finish_and_clear();
-    output::result(&if as_json { json!(verified).to_string() } else { told(&verified) });
-    Ok(if verified.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// A bar that moves as bytes are hashed.
-struct Progress(indicatif::ProgressBar);
-
-#[async_trait::async_trait]
-impl berth_domain::verify::Pace for Progress {
-    async fn hashed(&mut self, bytes: u64) {
-        self.0.inc(bytes);
-    }
-}
-
-fn told(verified: &Verified) -> String {
-    let mut lines: Vec<String> = verified.findings.iter().map(|finding| json!(finding).to_string()).collect();
-    lines.push(format!(
-        "{} blobs with {} bytes hashed, {} findings, {} keys without an owner",
-        verified.blobs,
-        verified.bytes,
-        verified.findings.len(),
-        verified.unowned_keys
-    ));
     lines.join("\n")
 }

@@ -1,17 +1,23 @@
 //! The `berth` binary: configuration, wiring and the command line.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod backup;
+mod bar;
 mod commands;
 mod config;
 mod failure;
 mod gc;
 mod import;
 mod logging;
+mod migrate_store;
 mod opened;
 mod output;
+mod restore;
 mod serve;
 mod signals;
+mod stores;
 mod telemetry;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! The data folder, opened: database, blob store, server key, and the domain over them.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,15 @@ use std::time::Duration;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
-use berth_store::{BlobKey, BlobStore, Database, StoreError, SystemClock, SystemRandom};
-use berth_store_blob::{FilesystemStore, S3Settings, S3Store};
+use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Settings;
 use crate::config::kinds::DatabaseUrl;
 use crate::failure::Failure;
+use crate::stores;
 
 const DATABASE_FILE: &str = "berth.db";
 const NODE_FILE: &str = "node.id";
@@ -29,9 +31,7 @@ const KEY_FILE_VARIABLE: &str = "BERTH_SERVER_KEY_FILE";
 
 /// Opens the data folder and makes what is missing of it.
 pub async fn create(settings: &Settings) -> Result<Domain, Failure> {
-    let folder = &settings.storage.data_dir;
-    fs::create_dir_all(folder)
-        .map_err(|error| Failure::doing(&format!("cannot make the data folder {}", folder.display()), error))?;
+    make_folder(&settings.storage.data_dir)?;
     open_parts(settings).await
 }
 
@@ -45,47 +45,52 @@ pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
     open_parts(settings).await
 }
 
-async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
+/// What a registry is made of, before it is one; nobody else may use the data folder meanwhile.
+pub async fn parts_for_restore(settings: &Settings) -> Result<(Parts, fs::File), Failure> {
     let folder = &settings.storage.data_dir;
-    let parts = Parts {
+    make_folder(folder)?;
+    let lock = lock(folder)?;
+    Ok((parts(settings).await?, lock))
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder)
+        .map_err(|error| Failure::doing(&format!("cannot make the data folder {}", folder.display()), error))
+}
+
+async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
+    Ok(Domain::open(parts(settings).await?).await?)
+}
+
+async fn parts(settings: &Settings) -> Result<Parts, Failure> {
+    let folder = &settings.storage.data_dir;
+    Ok(Parts {
         database: database(settings).await?,
-        blobs: blobs(settings).await?,
+        blobs: stores::open(settings).await?,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         settings: rules(settings),
         server_key: server_key(folder)?,
         node: node(folder)?,
-    };
-    Ok(Domain::open(parts).await?)
+    })
 }
 
-/// The blob store that the settings choose. A bucket is tried out first.
-async fn blobs(settings: &Settings) -> Result<Arc<dyn BlobStore>, Failure> {
-    let chosen = &settings.s3;
-    if chosen.bucket.is_empty() {
-        let files = FilesystemStore::open(settings.storage.data_dir.join("blobs"));
-        return Ok(Arc::new(files.map_err(|error| Failure::doing("the blob store cannot be opened", error))?));
+/// One process per data folder.
+pub fn lock(folder: &Path) -> Result<fs::File, Failure> {
+    let path = folder.join("berth.lock");
+    let failed = |error: std::io::Error| Failure::doing(&format!("{} cannot be opened", path.display()), error);
+    let mut file =
+        fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        let text =
+            format!("{} is in use by process {}: stop it, or use another --data-dir", folder.display(), holder.trim());
+        return Err(Failure::CouldNotRun(text));
     }
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let bucket = S3Settings {
-        endpoint: chosen.endpoint.as_ref().map(|url| url.as_str().to_owned()),
-        region: some(&chosen.region),
-        prefix: chosen.prefix.clone(),
-        virtual_hosted_style: chosen.virtual_hosted_style,
-        tls_ca: chosen.tls_ca.clone(),
-        redirect: chosen.redirect,
-        buffer_budget: usize::try_from(chosen.buffer_budget.0).unwrap_or(usize::MAX),
-        ..S3Settings::new(&chosen.bucket)
-    };
-    let failed = |error| {
-        let told = format!("the bucket {} cannot be used: check s3.* and the credentials", chosen.bucket);
-        Failure::doing(&told, error)
-    };
-    let store = S3Store::new(&bucket, Arc::new(SystemRandom)).map_err(failed)?;
-    if !settings.storage.read_only {
-        store.probe().await.map_err(failed)?;
-    }
-    Ok(Arc::new(store))
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
 }
 
 /// The database that the settings choose.
@@ -120,7 +125,7 @@ async fn postgres(settings: &PostgresSettings) -> Result<Database, Failure> {
 }
 
 /// A secret that a variable gives, or the file that the variable with `_FILE` behind its name names.
-fn secret(name: &str) -> Result<Option<String>, Failure> {
+pub fn secret(name: &str) -> Result<Option<String>, Failure> {
     if let Some(text) = variable(name) {
         return Ok(Some(text));
     }
@@ -146,6 +151,12 @@ fn rules(settings: &Settings) -> Rules {
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
     }
+}
+
+/// Whether there is a server key, so that none would have to be made.
+pub fn has_server_key(settings: &Settings) -> bool {
+    let given = variable(KEY_VARIABLE).or_else(|| variable(KEY_FILE_VARIABLE)).is_some();
+    given || settings.storage.data_dir.join(KEY_FILE).exists()
 }
 
 /// The server key: from the environment, or from its file, which is made at first start.

@@ -1,8 +1,5 @@
 //! `berth serve`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,7 +9,6 @@ use berth_domain::administrator::AccessKey;
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
 use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
 use crate::config::Settings;
@@ -32,7 +28,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     std::fs::create_dir_all(&settings.storage.data_dir)
         .map_err(|error| Failure::doing("cannot make the data folder", error))?;
-    let _lock = lock(&settings.storage.data_dir)?;
+    let _lock = opened::lock(&settings.storage.data_dir)?;
     let render = record_metrics()?;
     let domain = Arc::new(opened::create(settings).await?);
     let made = administrator_key(&domain).await?;
@@ -70,24 +66,6 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     figures.inspect(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
-}
-
-/// One process per data folder.
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join("berth.lock");
-    let failed = |error: std::io::Error| Failure::doing(&format!("{} cannot be opened", path.display()), error);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        let _ = file.read_to_string(&mut holder);
-        let text =
-            format!("{} is in use by process {}: stop it, or use another --data-dir", folder.display(), holder.trim());
-        return Err(Failure::CouldNotRun(text));
-    }
-    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(file)
 }
 
 /// Connections and open uploads take a file each.

@@ -6,7 +6,7 @@ use berth_store::blob_store::chunks;
 use berth_store::blobs::{self, BlobRecord, Location};
 use berth_store::garbage;
 use berth_store::manifests::{self, ReferenceKind};
-use berth_store::{BlobRead, BlobStoreError};
+use berth_store::{BlobKey, BlobRead, BlobStoreError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
@@ -88,11 +88,7 @@ impl Domain {
                 let whole = self.checked(&blob.0, Bytes::copy_from_slice(bytes)).await?;
                 Ok(Content::Bytes(part(&whole, offset, length)))
             }
-            Location::Key(key) => match self.blobs.read(key, offset, length).await {
-                Ok(read) => Ok(Content::Stored(read)),
-                Err(BlobStoreError::NotFound(_)) => self.quarantine(&blob.0).await,
-                Err(error) => Err(error.into()),
-            },
+            Location::Key(key) => self.read_key(&blob.0, key, offset, length).await.map(Content::Stored),
         }
     }
 
@@ -100,13 +96,23 @@ impl Domain {
     pub(crate) async fn read_whole(&self, blob: &BlobRecord) -> Result<Bytes, Error> {
         let bytes = match &blob.location {
             Location::Inline(bytes) => Bytes::copy_from_slice(bytes),
-            Location::Key(key) => match self.blobs.read(key, 0, blob.size).await {
-                Ok(read) => collect(read).await?,
-                Err(BlobStoreError::NotFound(_)) => return self.quarantine(blob).await,
-                Err(error) => return Err(error.into()),
-            },
+            Location::Key(key) => collect(self.read_key(blob, key, 0, blob.size).await?).await?,
         };
         self.checked(blob, bytes).await
+    }
+
+    /// Bytes at a blob's key; at another one where the blob moved since its row was read.
+    async fn read_key(&self, blob: &BlobRecord, key: &BlobKey, offset: u64, length: u64) -> Result<BlobRead, Error> {
+        match self.blobs.read(key, offset, length).await {
+            Err(BlobStoreError::NotFound(_)) => {}
+            read => return Ok(read?),
+        }
+        let digest = blob.digest.clone();
+        let now = self.database.read(move |txn| blobs::find(txn, &digest).map_err(Error::from)).await?;
+        match now.map(|now| now.location) {
+            Some(Location::Key(moved)) if moved != *key => Ok(self.blobs.read(&moved, offset, length).await?),
+            _ => self.quarantine(blob).await,
+        }
     }
 
     async fn checked(&self, blob: &BlobRecord, bytes: Bytes) -> Result<Bytes, Error> {

@@ -113,6 +113,12 @@ impl Domain {
         Ok(run.collected)
     }
 
+    async fn are_keys_kept(&self) -> Result<bool, Error> {
+        let kept = self.database.read(|txn| properties::get(txn, KEYS_KEPT_UNTIL).map_err(Error::from)).await?;
+        let until = kept.and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+        Ok(until.is_some_and(|until| self.clock.now() < Timestamp::from_millis(until)))
+    }
+
     /// Promises that a link stays for a while; `false` where it just went away. Written only where half of the last
     /// promise is over, so that a HEAD seldom writes.
     pub(crate) async fn promise(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Error> {
@@ -218,15 +224,9 @@ impl Run<'_> {
         gone.await
     }
 
-    async fn are_keys_kept(&self) -> Result<bool, Error> {
-        let kept = self.domain.database.read(|txn| properties::get(txn, KEYS_KEPT_UNTIL).map_err(Error::from)).await?;
-        let until = kept.and_then(|text| String::from_utf8_lossy(&text).parse().ok());
-        Ok(until.is_some_and(|until| self.domain.clock.now() < Timestamp::from_millis(until)))
-    }
-
     /// Keys without a row. A key gets its row soon after its last byte or never, so an old one stays without.
     async fn keys(&mut self) -> Result<(), Error> {
-        if self.are_keys_kept().await? {
+        if self.domain.are_keys_kept().await? {
             return Ok(());
         }
         let mut after: Option<BlobKey> = None;

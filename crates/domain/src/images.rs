@@ -24,7 +24,7 @@ use crate::repositories::{existing, for_push};
 use crate::settings::Settings;
 
 /// Manifests up to this size live in their row; larger ones at a key of the blob store.
-const INLINE_BYTES: usize = 64 * 1024;
+pub(crate) const INLINE_BYTES: usize = 64 * 1024;
 
 /// A manifest to be pushed.
 #[derive(Debug, Clone)]

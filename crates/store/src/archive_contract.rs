@@ -42,7 +42,7 @@ macro_rules! archive_contract {
 const SIZES: [usize; 7] = [0, 1, 65_535, 65_536, 65_537, 8 << 20, (17 << 20) + 3];
 
 fn bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|nth| (nth * 31 + nth / 251) as u8).collect()
+    (0..length).map(|nth| (nth * 31 + nth / 251).to_le_bytes()[0]).collect()
 }
 
 async fn put(archive: &dyn Archive, name: &str, content: &[u8]) {

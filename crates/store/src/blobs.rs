@@ -195,6 +195,22 @@ pub fn owned_keys(txn: &mut dyn Transaction, keys: &[BlobKey]) -> Result<Vec<Blo
     Ok(owned)
 }
 
+/// The blobs that own some of these keys.
+pub fn at_keys(txn: &mut dyn Transaction, keys: &[BlobKey]) -> Result<Vec<BlobRecord>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM blobs b WHERE b.storage_key = ?1");
+    let mut found = Vec::new();
+    for key in keys {
+        found.extend(txn.query(&sql, parameters![key])?.first().map(read).transpose()?);
+    }
+    Ok(found)
+}
+
+/// Notes that a blob moved from one key to another; `false` where it was not at the first any more.
+pub fn relocate(txn: &mut dyn Transaction, id: i64, from: &BlobKey, to: &BlobKey) -> Result<bool, StoreError> {
+    let sql = "UPDATE blobs SET storage_key = ?3 WHERE id = ?1 AND storage_key = ?2";
+    txn.execute(sql, parameters![id, from, to]).map(|count| count > 0)
+}
+
 /// The size of a blob as the repository links it.
 pub fn linked_size(
     txn: &mut dyn Transaction,

@@ -8,7 +8,7 @@ use berth_oci::media_type::MediaType;
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction};
 use crate::parameters;
-use crate::repositories::RepositoryId;
+use crate::repositories::{Registry, RepositoryId};
 
 /// What a manifest says of something it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -279,6 +279,34 @@ pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingRef
             })
         })
         .collect()
+}
+
+/// What manifests of a repository say of something they refer to.
+pub fn referred(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<ManifestReference>, StoreError> {
+    let sql = "SELECT kind, size FROM manifest_references WHERE repository_id = ?1 AND digest = ?2 LIMIT 1";
+    let rows = txn.query(sql, parameters![repository, digest])?;
+    let read = |row: &Row| {
+        let kind = if row.text(0)? == "blob" { ReferenceKind::Blob } else { ReferenceKind::Child };
+        Ok(ManifestReference { kind, digest: digest.clone(), size: row.unsigned(1)? })
+    };
+    rows.first().map(read).transpose()
+}
+
+/// Up to `limit` names of a registry's repositories that hold a manifest.
+pub fn repositories_holding(
+    txn: &mut dyn Transaction,
+    registry: &Registry,
+    digest: &Digest,
+    limit: u64,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT r.name FROM blobs b JOIN manifests m ON m.blob_id = b.id JOIN repositories r ON r.id = m.repository_id \
+               WHERE b.digest = ?1 AND b.domain = '' AND r.account = ?2 AND r.region = ?3 ORDER BY r.name LIMIT ?4";
+    let rows = txn.query(sql, parameters![digest, &registry.account, &registry.region, limit])?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
 }
 
 /// The size of a manifest of the repository, where it is there.

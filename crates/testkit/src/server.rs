@@ -248,8 +248,13 @@ impl Server {
 
     /// Runs another command of the binary on this data folder, beside the server.
     pub fn berth(&self, arguments: &[&str]) -> Output {
+        self.berth_on(&self.data(), arguments)
+    }
+
+    /// Runs a command of the binary with this server's environment on another data folder.
+    pub fn berth_on(&self, data: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(&self.builder.binary);
-        command.args(arguments).arg("--data-dir").arg(self.data());
+        command.args(arguments).arg("--data-dir").arg(data);
         self.builder.dress(&mut command);
         let output = command.output().expect("the binary runs");
         Output {

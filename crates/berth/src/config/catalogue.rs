@@ -6,7 +6,9 @@ use std::time::Duration;
 use berth_aws::{AccountId, Region};
 
 use super::effective::Values;
-use super::kinds::{DatabaseUrl, Endpoint, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size};
+use super::kinds::{
+    DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size,
+};
 use super::problem::Problem;
 use super::setting::Setting;
 
@@ -105,6 +107,9 @@ settings! {
         data_dir: PathBuf = "./berth-data", flag_everywhere("data-dir");
         /// Pushes are refused when the disk has less room than this.
         free_space_minimum: Size = "512MiB";
+        /// Where blobs were kept before, while `berth migrate-store` moves them to where they are to be: `files` for those of
+        /// the data folder, or `s3://bucket/prefix`, which is reached as the settings of `s3` say. Empty: nowhere else.
+        move_from: Option<FormerStore> = "";
         /// Refuses every push and deletion; pulls go on.
         read_only: bool = "false", serve_flag("read-only");
     }

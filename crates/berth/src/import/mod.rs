@@ -1,6 +1,6 @@
 //! `berth import`: images that are elsewhere, brought into the data folder.
 
-mod login;
+pub mod login;
 mod show;
 
 use std::path::{Path, PathBuf};

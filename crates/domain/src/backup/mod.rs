@@ -21,7 +21,7 @@ use berth_store::{ArchiveError, StoreError, Timestamp};
 
 use crate::error::Error;
 pub use check::{Checked, check};
-pub use place::{find_blob, list};
+pub use place::{find_blob, find_in_tables, list};
 pub use restore::{Restored, restore};
 pub use take::Taken;
 

@@ -1,5 +1,6 @@
 //! What an archive holds, as a whole.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
+use super::document::Reader;
 use super::{Backup, BackupError, FORMAT, blob_name, tables_name};
 
 const REGISTRY: &str = "registry.json";
@@ -138,5 +140,41 @@ pub async fn find_blob(archive: &dyn Archive, digest: &Digest) -> Result<Option<
         Ok(content) => Ok(Some(content)),
         Err(ArchiveError::NotFound(_)) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The bytes of manifests and other small content that the tables of backups hold themselves; of the latest backup that
+/// has sound ones. `scratch` is a file for the tables.
+pub async fn find_in_tables(
+    archive: &dyn Archive,
+    wanted: &BTreeSet<Digest>,
+    scratch: &File,
+) -> Result<BTreeMap<Digest, Vec<u8>>, BackupError> {
+    let mut found = BTreeMap::new();
+    for backup in list(archive).await?.iter().rev() {
+        if found.len() == wanted.len() {
+            break;
+        }
+        fetch_tables(archive, backup, scratch).await?;
+        let mut reader = Reader::new(&backup.id, scratch)?;
+        while let Some(batch) = reader.batch(500)? {
+            if let ("blobs", Some(digest), Some(bytes)) =
+                (batch.table.name, batch.column("digest"), batch.column("inline_bytes"))
+            {
+                for row in batch.rows.iter().filter(|row| row.bytes(bytes).is_ok()) {
+                    keep_wanted(wanted, &mut found, row.text(digest)?, row.bytes(bytes)?);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn keep_wanted(wanted: &BTreeSet<Digest>, found: &mut BTreeMap<Digest, Vec<u8>>, digest: &str, bytes: &[u8]) {
+    if let Ok(digest) = Digest::parse(digest)
+        && wanted.contains(&digest)
+        && Digest::of(digest.algorithm(), bytes) == digest
+    {
+        found.entry(digest).or_insert_with(|| bytes.to_vec());
     }
 }

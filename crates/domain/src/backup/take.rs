@@ -20,7 +20,7 @@ use crate::Domain;
 use crate::caller::Caller;
 
 /// How long others believe in a lease that is not renewed.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
 /// Names a registry whatever becomes of its servers.

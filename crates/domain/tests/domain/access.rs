@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use berth_domain::backup::{self, BackupError};
 use berth_domain::images::Push;
 use berth_domain::import::{ImportError, LeftOut, Options, Progress};
+use berth_domain::repair::Spare;
 use berth_domain::{Caller, Error};
 use berth_oci::digest::Algorithm;
 use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
+use berth_store_blob::{FilesystemStore, ObjectArchive};
 use berth_transfer::folder::LayoutSource;
 use bytes::Bytes;
 
@@ -74,7 +77,28 @@ async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec
     ];
     answers.push(("allow_catalog", domain.allow_catalog(caller)));
     answers.push(("import", import(registry, caller).await));
+    answers.extend(keeping(registry, caller).await);
     answers
+}
+
+/// What operators do for keeping content.
+async fn keeping(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static str, Result<(), Error>)> {
+    let (domain, folder) = (&registry.domain, tempfile::tempdir().unwrap());
+    let archive = ObjectArchive::folder(folder.path()).unwrap();
+    let scratch = || tempfile::tempfile().unwrap();
+    let refused = |error| match error {
+        BackupError::Registry(error) => error,
+        other => panic!("{other}"),
+    };
+    let backed_up = domain.back_up(caller, &archive, scratch(), None, &Silent).await;
+    let repaired = domain.repair(caller, Vec::new(), &Spare::Backups(&archive), &scratch()).await;
+    let store = FilesystemStore::open(folder.path().join("store")).unwrap();
+    vec![
+        ("back_up", backed_up.map(drop).map_err(refused)),
+        ("repair", repaired.map(drop).map_err(refused)),
+        ("rebuild", domain.rebuild(caller, &name("open/a"), &mut crate::keeping::Hashed::default()).await.map(drop)),
+        ("move_blobs", domain.move_blobs(caller, &store, &store, &Silent).await.map(drop)),
+    ]
 }
 
 /// An import from a layout that is empty.
@@ -98,6 +122,11 @@ impl Progress for Silent {
     fn read(&self, _: u64) {}
     fn image(&self) {}
     fn left_out(&self, _: &LeftOut) {}
+}
+
+impl backup::Progress for Silent {
+    fn expect(&self, _: u64) {}
+    fn done(&self, _: u64) {}
 }
 
 async fn filled() -> TestRegistry {

@@ -174,7 +174,7 @@ async fn only_the_latest_are_kept_with_what_they_need() {
     assert!(backup::find_blob(&archive, &digest(b"of the second")).await.unwrap().is_some());
     registry.clock.advance(Duration::from_millis(1));
     let fourth = registry.domain.back_up(&registry.admin, &archive, scratch(), keep(1), &Nobody).await.unwrap();
-    assert_eq!(backup::list(&archive).await.unwrap(), [fourth.backup.clone()]);
+    assert_eq!(backup::list(&archive).await.unwrap(), std::slice::from_ref(&fourth.backup));
     assert!(backup::find_blob(&archive, &digest(b"of the second")).await.unwrap().is_none());
     assert_eq!(count_files(&folder.path().join("blobs")) as u64, fourth.backup.blobs);
     let checked = backup::check(&archive, None, &scratch(), &Nobody).await.unwrap();
@@ -226,10 +226,10 @@ async fn lost_bytes_are_told_and_quarantined_where_they_are_restored() {
     std::fs::write(file_of(&registry, b"layer two").unwrap(), b"layer 2!!").unwrap();
     let (archive, _folder) = archive();
     let taken = take(&registry, &archive).await;
-    assert_eq!(taken.backup.lacking, [layer.clone()]);
+    assert_eq!(taken.backup.lacking, std::slice::from_ref(&layer));
     assert_eq!(backup::check(&archive, None, &scratch(), &Nobody).await.unwrap().findings.len(), 1);
     let (parts, elsewhere) = registry.parts_elsewhere().await;
-    assert_eq!(restore(&parts, &archive).await.unwrap().lacking, [layer.clone()]);
+    assert_eq!(restore(&parts, &archive).await.unwrap().lacking, std::slice::from_ref(&layer));
     drop(parts);
     let restored = registry.opened(elsewhere).await;
     let read = restored.domain.get_blob(&restored.admin, &name("team/app"), &layer).await;

@@ -8,6 +8,7 @@ mod garbage;
 mod images;
 mod keeping;
 mod registry;
+mod repairing;
 mod sizes;
 mod tags;
 mod uploads;

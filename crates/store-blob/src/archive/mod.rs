@@ -54,7 +54,7 @@ impl ObjectArchive {
     }
 
     fn path(&self, name: &str) -> Path {
-        name.split('/').fold(self.root.clone(), |path, part| path.join(part))
+        name.split('/').fold(self.root.clone(), Path::join)
     }
 
     async fn put_in_parts(&self, name: &str, first: Bytes, mut rest: Content<'_>) -> Result<(), ArchiveError> {

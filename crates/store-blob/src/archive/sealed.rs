@@ -51,6 +51,19 @@ pub struct SealedArchive<A> {
 }
 
 impl<A: Archive> SealedArchive<A> {
+    /// Whether an object of another archive is a sealed one; `None` where there is no such object.
+    pub async fn is_sealed(inner: &A, name: &str) -> Result<Option<bool>, ArchiveError> {
+        let mut content = match inner.get(name).await {
+            Ok(content) => content,
+            Err(ArchiveError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut start = BytesMut::new();
+        let read = gather(&mut content, &mut start, MAGIC.len()).await;
+        read.map_err(|source| ArchiveError::Failed { action: format!("reading {name}"), reason: source.to_string() })?;
+        Ok(Some(start.starts_with(MAGIC)))
+    }
+
     /// Seals what goes to `inner`.
     pub fn new(inner: A, key: ArchiveKey, random: Arc<dyn Random>) -> Self {
         Self { inner, key, random }
@@ -122,14 +135,14 @@ impl Sealing<'_> {
         let goes_on = gather(&mut self.content, &mut self.gathered, PIECE).await?;
         let plain = self.gathered.split_to(PIECE.min(self.gathered.len()));
         let payload = Payload { msg: &plain, aad: &self.name };
-        let sealed = if goes_on {
-            let sealed = sealer.encrypt_next(payload);
+        let cipher = if goes_on {
+            let cipher = sealer.encrypt_next(payload);
             self.sealer = Some(sealer);
-            sealed
+            cipher
         } else {
             sealer.encrypt_last(payload)
         };
-        sealed.map(|sealed| Some(sealed.into())).map_err(|_| io::Error::other("it is too large to be sealed"))
+        cipher.map(|cipher| Some(cipher.into())).map_err(|_| io::Error::other("it is too large to be sealed"))
     }
 }
 

@@ -30,12 +30,20 @@ pub(super) struct State {
     pub(super) multipart: Option<Multipart>,
     /// Bytes at the tail's key.
     pub(super) tail_bytes: u64,
+    /// Which bucket holds all this.
+    #[serde(default)]
+    place: String,
 }
 
 impl State {
-    pub(super) fn new(hasher: &Hasher, multipart: Option<&Multipart>, tail_bytes: u64) -> Self {
+    pub(super) fn new(place: &str, hasher: &Hasher, multipart: Option<&Multipart>, tail_bytes: u64) -> Self {
         let (algorithm, hash) = (hasher.algorithm().as_str().to_owned(), hex::encode(hasher.state()));
-        Self { version: VERSION, algorithm, hash, multipart: multipart.cloned(), tail_bytes }
+        Self { version: VERSION, algorithm, hash, multipart: multipart.cloned(), tail_bytes, place: place.to_owned() }
+    }
+
+    /// Whether it was noted by a store in another bucket.
+    pub(super) fn is_elsewhere(&self, place: &str) -> bool {
+        !self.place.is_empty() && self.place != place
     }
 
     pub(super) fn read(checkpoint: &Checkpoint) -> Option<Self> {
@@ -67,10 +75,11 @@ mod tests {
         let mut hasher = Hasher::new(Algorithm::Sha512);
         hasher.update(b"content");
         let multipart = Multipart { id: "id".to_owned(), parts: vec![Part { id: "etag".to_owned(), bytes: 5 }] };
-        let state = State::new(&hasher, Some(&multipart), 2);
+        let state = State::new("here", &hasher, Some(&multipart), 2);
         let checkpoint = state.checkpoint(7, None).unwrap();
         let read = State::read(&checkpoint).unwrap();
         assert_eq!((read.multipart.as_ref(), read.tail_bytes), (Some(&multipart), 2));
+        assert!(read.is_elsewhere("there") && !read.is_elsewhere("here"));
         assert_eq!(read.hasher().unwrap().finish(), hasher.finish());
         for (offset, state) in [(8, checkpoint.state.clone()), (7, b"{}".to_vec()), (7, Vec::new())] {
             assert!(State::read(&Checkpoint { offset, tail: None, state }).is_none());

@@ -34,6 +34,8 @@ struct Shared {
     budget: Budget,
     part_bytes: usize,
     random: Arc<dyn Random>,
+    /// Names the bucket and the part of it, for checkpoints.
+    place: String,
 }
 
 /// The store in a bucket.
@@ -49,7 +51,10 @@ impl S3Store {
         let client = Client::new(settings)?;
         let part_bytes = settings.part_bytes;
         let budget = Budget::new(settings.buffer_budget.max(part_bytes));
-        Ok(Self { shared: Arc::new(Shared { client, budget, part_bytes, random }), redirect: settings.redirect })
+        let endpoint = settings.endpoint.as_deref().unwrap_or_default();
+        let place = format!("{endpoint} {} {}", settings.bucket, settings.prefix);
+        let shared = Shared { client, budget, part_bytes, random, place };
+        Ok(Self { shared: Arc::new(shared), redirect: settings.redirect })
     }
 
     /// Writes, reads and deletes a small object, so that what is wrong is told at start.

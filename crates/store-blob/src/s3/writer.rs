@@ -115,6 +115,9 @@ impl S3Writer {
             let source = std::io::Error::other("what was noted of the upload cannot be read");
             return Err(BlobStoreError::Io { action: format!("resuming {}", unfinished.key), source });
         };
+        if state.is_elsewhere(&writer.shared.place) {
+            return Err(BlobStoreError::NotFound(unfinished.key.clone()));
+        }
         writer.hasher = hasher;
         writer.offset = checkpoint.offset;
         writer.begun_parts = state.multipart.as_ref().map_or(0, |multipart| multipart.parts.len());
@@ -246,7 +249,7 @@ impl S3Writer {
         }
         self.settle_parts().await?;
         let tail_bytes = self.tail.as_ref().map_or(0, |(_, bytes)| *bytes);
-        let state = State::new(&self.hasher, self.multipart.as_ref(), tail_bytes);
+        let state = State::new(&self.shared.place, &self.hasher, self.multipart.as_ref(), tail_bytes);
         let tail = self.tail.as_ref().map(|(key, _)| key.clone());
         let checkpoint = state.checkpoint(self.offset, tail.clone())?;
         self.is_noted = self.multipart.is_some();

@@ -2,6 +2,7 @@
 
 mod database;
 mod duration;
+mod former_store;
 mod listen;
 mod log;
 mod network;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use super::setting::Setting;
 
 pub use database::DatabaseUrl;
+pub use former_store::{BucketUrl, FormerStore};
 pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};
 pub use network::Network;
