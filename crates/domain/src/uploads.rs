@@ -140,12 +140,25 @@ impl Domain {
         caller.allow(Action::UploadLayerPart, name, &self.settings)?;
         if self.blobs.is_shared() {
             let record = self.lease(caller, name, id).await?;
-            return Ok(record.checkpoint.map_or(0, |checkpoint| checkpoint.offset));
+            return self.noted_offset(&record).await;
         }
         match self.hold(caller, name, id).await {
             Ok(held) => Ok(held.session.offset.load(Ordering::Acquire)),
             Err(Error::UploadBusy { offset }) => Ok(offset),
             Err(error) => Err(error),
+        }
+    }
+
+    /// How far an upload on a shared store got, as far as anybody noted. What another kind of store holds of it, from which
+    /// blobs move away or to which they move, has no checkpoint.
+    async fn noted_offset(&self, record: &UploadRecord) -> Result<u64, Error> {
+        if let Some(checkpoint) = &record.checkpoint {
+            return Ok(checkpoint.offset);
+        }
+        match self.blobs.resume(record.unfinished(), record.algorithm).await {
+            Ok(writer) => Ok(writer.offset()),
+            Err(BlobStoreError::NotFound(_)) => Ok(0),
+            Err(error) => Err(error.into()),
         }
     }
 

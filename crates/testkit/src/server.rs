@@ -239,6 +239,11 @@ impl Server {
         status.unwrap()
     }
 
+    /// Other settings for the next [`Self::restart`] and for commands.
+    pub fn reconfigure(&mut self, builder: ServerBuilder) {
+        self.builder = builder;
+    }
+
     /// Starts again on the same data, after [`Self::kill9`] or [`Self::stop`]. The port is another one.
     pub fn restart(&mut self) {
         assert!(!self.is_running(), "restart of a server that runs");

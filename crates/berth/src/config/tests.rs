@@ -68,8 +68,16 @@ fn other_value(setting: &Setting) -> String {
         canonical.is_some() && canonical != setting.canonical(&Value::from(setting.default))
     };
     let candidates = ["true", "false", "123", "123KiB", "123s", "123m", "10.0.0.0/8", "127.0.0.1:1", "json", "warn"];
-    let more =
-        ["https://a.example", "http://a.example", "123456789012", "eu-west-1", "/a/path", "a/*", "postgres://a@b/c"];
+    let more = [
+        "https://a.example",
+        "http://a.example",
+        "123456789012",
+        "eu-west-1",
+        "/a/path",
+        "a/*",
+        "postgres://a@b/c",
+        "s3://a/b",
+    ];
     (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
 }
 
