@@ -141,7 +141,7 @@ def test_everything_is_rendered(render):
     assert set_here["limits"]["open_uploads"] == 10_000_000
     assert set_here["auth"]["anonymous_pull"] == ["public/*", 'odd"name/*']
     assert set_here["scrub"]["enabled"] is False
-    assert set_here["storage"]["s3"]["buffer_budget"] == "256MiB"
+    assert set_here["s3"]["buffer_budget"] == "256MiB"
     rules = yaml.safe_load((DEPLOY / "prometheus/berth.rules.yaml").read_text())
     assert objects["PrometheusRule/mine-berth"]["spec"] == rules
 
@@ -160,7 +160,7 @@ def test_secrets_stay_secrets(render):
 REFUSED = [
     (VOLUME, ["replicaCount=2"], "several nodes need database.url"),
     (VOLUME, ["autoscaling.enabled=true"], "several nodes need database.url"),
-    (NODES, ["storage.s3.bucket="], "several nodes need storage.s3.bucket"),
+    (NODES, ["s3.bucket="], "several nodes need s3.bucket"),
     (NODES, ["database.url="], "several nodes need database.url"),
     (NODES, ["serverKey.secret.name="], "every node needs the same server key"),
     (NODES, ["database.url=postgres://berth:secret@db/berth"], "database.url holds a password"),
@@ -174,7 +174,7 @@ REFUSED = [
     (NODES, ["metrics.enabled=false", "metrics.rules.enabled=true"], "need metrics.enabled"),
     (EVERYTHING, ["autoscaling.minReplicas=9"], "minReplicas is more than"),
     (NODES, ["replicacount=3"], "additional properties 'replicacount' not allowed"),
-    (NODES, ["storage.s3.redirect=maybe"], "at '/storage/s3/redirect'"),
+    (NODES, ["s3.redirect=maybe"], "at '/s3/redirect'"),
 ]
 
 

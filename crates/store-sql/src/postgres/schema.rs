@@ -80,7 +80,9 @@ fn ensure_known(found: usize, known: usize) -> Result<(), StoreError> {
 }
 
 async fn version(connection: &Connection) -> Result<usize, StoreError> {
-    run(connection, "CREATE TABLE IF NOT EXISTS berth_schema (version BIGINT NOT NULL)").await?;
+    // The server has something to say about a table that is there, which is no news to anybody.
+    let quietly = "SET LOCAL client_min_messages = warning";
+    run(connection, &format!("{quietly}; CREATE TABLE IF NOT EXISTS berth_schema (version BIGINT NOT NULL)")).await?;
     let row = connection.query_one("SELECT coalesce(max(version), 0) FROM berth_schema", &[]).await;
     let found: i64 = column(&row.map_err(|error| cannot_open(&error))?, 0)?;
     usize::try_from(found).map_err(|_| StoreError::Open(format!("its schema version is {found}")))

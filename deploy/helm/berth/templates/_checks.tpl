@@ -1,11 +1,11 @@
 {{/* What cannot work is refused before anything is installed. */}}
 {{- define "berth.checks" -}}
 {{- $database := .Values.database -}}
-{{- $s3 := .Values.storage.s3 -}}
+{{- $s3 := .Values.s3 -}}
 {{- if and (include "berth.several" .) (not (include "berth.shared" .)) -}}
 {{- $missing := list -}}
 {{- if not $database.url -}}{{- $missing = append $missing "database.url (without it facts are in SQLite, on one node's volume)" -}}{{- end -}}
-{{- if not $s3.bucket -}}{{- $missing = append $missing "storage.s3.bucket (without it blobs are files on one node's volume)" -}}{{- end -}}
+{{- if not $s3.bucket -}}{{- $missing = append $missing "s3.bucket (without it blobs are files on one node's volume)" -}}{{- end -}}
 {{- fail (printf "several nodes need %s; set it, or set replicaCount=1 and autoscaling.enabled=false" (join " and " $missing)) -}}
 {{- end -}}
 {{- if and (not .Values.autoscaling.enabled) (lt (int .Values.replicaCount) 1) -}}
@@ -51,5 +51,5 @@
 - database.pool
 - database.statement_timeout
 - database.tls_ca
-- storage.s3
+- s3
 {{- end -}}

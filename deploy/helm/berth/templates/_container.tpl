@@ -68,7 +68,7 @@ httpGet:
 {{ include "berth.fromSecret" (list "BERTH_ADMIN_SECRET_ACCESS_KEY" .name .secretAccessKeyKey) }}
 {{- end }}
 {{- end }}
-{{- with .Values.storage.s3.credentialsSecret }}
+{{- with .Values.s3.credentialsSecret }}
 {{- if .name }}
 {{ include "berth.fromSecret" (list "AWS_ACCESS_KEY_ID" .name .accessKeyIdKey) }}
 {{ include "berth.fromSecret" (list "AWS_SECRET_ACCESS_KEY" .name .secretAccessKeyKey) }}

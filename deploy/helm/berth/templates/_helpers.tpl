@@ -43,7 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* "true" where nothing but PostgreSQL and S3 holds data, so that any number of nodes may run. */}}
 {{- define "berth.shared" -}}
-{{- if and .Values.database.url .Values.storage.s3.bucket -}}true{{- end -}}
+{{- if and .Values.database.url .Values.s3.bucket -}}true{{- end -}}
 {{- end -}}
 
 {{/* Several nodes at the same time. */}}

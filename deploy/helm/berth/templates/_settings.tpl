@@ -1,4 +1,4 @@
-{{/* The settings that follow from the values, section by section. The section storage.s3 is a table inside storage. */}}
+{{/* The settings that follow from the values, section by section. */}}
 {{- define "berth.ownSettings" -}}
 server:
   listen: ["0.0.0.0:5000"]
@@ -30,9 +30,9 @@ database:
   {{- end }}
 {{- end }}
 {{- end }}
-{{- with .Values.storage.s3 }}
+{{- with .Values.s3 }}
 {{- if .bucket }}
-storage.s3:
+s3:
   bucket: {{ .bucket | quote }}
   redirect: {{ .redirect }}
   buffer_budget: {{ .bufferBudget | quote }}

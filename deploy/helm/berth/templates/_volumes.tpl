@@ -43,10 +43,10 @@
 - name: data
   emptyDir:
     sizeLimit: 64Mi
-{{- else if .Values.storage.volume.existingClaim }}
+{{- else if .Values.volume.existingClaim }}
 - name: data
   persistentVolumeClaim:
-    claimName: {{ .Values.storage.volume.existingClaim }}
+    claimName: {{ .Values.volume.existingClaim }}
 {{- end }}
 {{- range fromYamlArray (include "berth.secretFiles" .) }}
 - name: {{ .folder }}
