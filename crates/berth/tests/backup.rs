@@ -42,12 +42,12 @@ fn image(nth: usize) -> Image {
 
 /// Pushes images until it is told to stop; how many were acknowledged.
 fn push_until(stop: &AtomicBool, client: &Client) -> usize {
-    (0..)
-        .take_while(|nth| {
-            client.push_image("team/app", &format!("v{nth}"), &image(*nth));
-            !stop.load(Ordering::Relaxed)
-        })
-        .count()
+    let mut pushed = 0;
+    while !stop.load(Ordering::Relaxed) {
+        client.push_image("team/app", &format!("v{pushed}"), &image(pushed));
+        pushed += 1;
+    }
+    pushed
 }
 
 fn assert_image(client: &Client, nth: usize) {
@@ -98,7 +98,7 @@ fn backups_are_encrypted_where_a_key_is_given() {
     server.client().push_image("team/app", "v1", &image(1));
     let place = place(&server);
     ok(&server.berth(&["backup", &place, "--keep", "2"]));
-    let content = image(1).blobs().next().unwrap().to_vec();
+    let content = image(1).blobs().next().unwrap().clone();
     for file in tree_files(std::path::Path::new(&place)) {
         let bytes = std::fs::read(&file).unwrap();
         assert!(bytes.starts_with(b"BERTHSL1"), "{}", file.display());
