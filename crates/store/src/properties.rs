@@ -22,6 +22,19 @@ pub fn set(txn: &mut dyn Transaction, name: &str, value: &[u8]) -> Result<(), St
     txn.execute(sql, parameters![name, value]).map(|_| ())
 }
 
+/// Sets a property if it still has the `known` value, `None` where it was not set; says whether it had.
+pub fn replace(txn: &mut dyn Transaction, name: &str, known: Option<&[u8]>, to: &[u8]) -> Result<bool, StoreError> {
+    let count = match known {
+        Some(known) => txn
+            .execute("UPDATE properties SET value = ?3 WHERE name = ?1 AND value = ?2", parameters![name, known, to])?,
+        None => txn.execute(
+            "INSERT INTO properties (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+            parameters![name, to],
+        )?,
+    };
+    Ok(count > 0)
+}
+
 /// Takes a property away.
 pub fn remove(txn: &mut dyn Transaction, name: &str) -> Result<(), StoreError> {
     txn.execute("DELETE FROM properties WHERE name = ?1", parameters![name]).map(|_| ())

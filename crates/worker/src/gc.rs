@@ -5,31 +5,50 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_domain::Domain;
-use berth_domain::garbage::{Collector, Garbage};
+use berth_domain::garbage::{Collected, Collector, Garbage, Step};
 
 /// The rest between two batches: pushes and pulls come first.
 const REST: Duration = Duration::from_millis(50);
+/// The rest after a failure.
+const RECOVERY: Duration = Duration::from_secs(5);
+/// How long a node sleeps at most: another one may have begun the next round meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
-/// Collects for ever, with `interval` between.
+/// Takes part for ever in the rounds that all nodes share, `interval` between their beginnings.
 pub async fn run(domain: Arc<Domain>, interval: Duration) {
+    let mut taken = Collected::default();
     loop {
-        tokio::time::sleep(interval).await;
-        match domain.collect_garbage(false, &mut Quiet).await {
-            Ok(collected) if collected.links + collected.blobs + collected.keys > 0 => {
-                let (links, blobs, keys, bytes) = (collected.links, collected.blobs, collected.keys, collected.bytes);
-                tracing::info!(links, blobs, keys, bytes, "garbage was collected");
+        match domain.collect_step(interval, &mut Counting).await {
+            Ok(Step::Went(collected)) => taken += collected,
+            Ok(Step::Ended(collected)) => {
+                taken += collected;
+                metrics::counter!("berth_gc_rounds_total").increment(1);
             }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "garbage collection failed; it goes on next time"),
+            Ok(Step::Wait(rest)) => {
+                tell(std::mem::take(&mut taken));
+                tokio::time::sleep(rest.min(LONGEST_SLEEP)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "garbage collection failed; the next round takes what is left");
+                tokio::time::sleep(RECOVERY).await;
+            }
         }
     }
 }
 
-/// Counts, and rests.
-struct Quiet;
+/// Says what this node took in a round.
+fn tell(taken: Collected) {
+    if taken != Collected::default() {
+        let (links, blobs, keys, bytes) = (taken.links, taken.blobs, taken.keys, taken.bytes);
+        tracing::info!(links, blobs, keys, bytes, "garbage was collected");
+    }
+}
+
+/// Counts what goes.
+struct Counting;
 
 #[async_trait]
-impl Collector for Quiet {
+impl Collector for Counting {
     fn garbage(&mut self, garbage: &Garbage) {
         match garbage {
             Garbage::Link { .. } => metrics::counter!("berth_gc_links_total").increment(1),

@@ -196,7 +196,7 @@ settings! {
         enabled: bool = "true";
         /// How long content that no manifest names is kept: pushes that began must end within half of it.
         grace: Duration = "24h", at_least("10s");
-        /// How long to wait between two collections.
+        /// How long after the beginning of one collection the next one begins.
         interval: Duration = "1h", at_least("1s");
     }
     /// What is logged, on standard error.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_domain::Error;
-use berth_domain::garbage::{Collected, Collector, Garbage};
+use berth_domain::garbage::{Collected, Collector, Garbage, Step};
 use berth_oci::digest::Algorithm;
 use tokio::sync::RwLock;
 
@@ -154,6 +154,81 @@ async fn keys_without_a_row_go_and_those_of_uploads_stay() {
     assert_eq!((collected.keys, collected.bytes), (1, 15));
     assert!(!stray.exists());
     assert_eq!(domain.upload_status(admin, &name("a"), &id).await.unwrap(), 4);
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Steps until no round is due; what was taken, and how often a round ended.
+async fn round(registry: &TestRegistry) -> (Collected, usize) {
+    let (mut taken, mut ended) = (Collected::default(), 0);
+    loop {
+        match registry.domain.collect_step(HOUR, &mut Heard::default()).await.unwrap() {
+            Step::Went(collected) => taken += collected,
+            Step::Ended(collected) => {
+                taken += collected;
+                ended += 1;
+            }
+            Step::Wait(rest) => {
+                assert!(rest <= HOUR, "{rest:?}");
+                return (taken, ended);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_round_takes_what_a_collection_takes_once_an_interval() {
+    let registry = TestRegistry::new().await;
+    assert_eq!(round(&registry).await, (Collected::default(), 1));
+    registry.image("a", "one", b"{}", &[b"layer"]).await;
+    registry.blob("a", b"never named").await;
+    registry.clock.advance(HOUR / 2);
+    assert_eq!(round(&registry).await, (Collected::default(), 0));
+    registry.clock.advance(GRACE * 2);
+    assert_eq!(round(&registry).await, (Collected { links: 1, blobs: 1, keys: 0, bytes: 11 }, 1));
+    assert_eq!((round(&registry).await.1, registry.files()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_round_goes_on_where_it_was_after_a_restart() {
+    let registry = TestRegistry::new().await;
+    let blobs: Vec<Vec<u8>> = (0..450_u32).map(|nth| nth.to_le_bytes().to_vec()).collect();
+    for bytes in &blobs {
+        registry.blob("a", bytes).await;
+    }
+    registry.clock.advance(GRACE * 2);
+    let mut taken = Vec::new();
+    let mut registry = registry;
+    loop {
+        match registry.domain.collect_step(HOUR, &mut Heard::default()).await.unwrap() {
+            Step::Went(collected) => taken.push(collected.links + collected.blobs),
+            Step::Ended(_) => break,
+            Step::Wait(_) => panic!("the round has not ended"),
+        }
+        registry = registry.restarted(|_| ()).await;
+    }
+    // Links, blobs and keys, each 200 at a time and once to see that no more are there; no batch twice.
+    assert_eq!(taken, [200, 200, 50, 0, 200, 200, 50, 0]);
+    assert_eq!(registry.files(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_nodes_that_step_at_once_take_everything_once() {
+    let registry = TestRegistry::new().await;
+    for nth in 0..900_u32 {
+        registry.blob("a", &nth.to_le_bytes()).await;
+    }
+    registry.clock.advance(GRACE * 2);
+    let rounds = futures_of_two(&registry).await;
+    let (links, blobs) =
+        rounds.iter().fold((0, 0), |(links, blobs), (taken, _)| (links + taken.links, blobs + taken.blobs));
+    assert_eq!((links, blobs, registry.files()), (900, 900, 0));
+    assert_eq!(rounds.iter().map(|(_, ended)| ended).sum::<usize>(), 1);
+}
+
+async fn futures_of_two(registry: &TestRegistry) -> [(Collected, usize); 2] {
+    let (one, other) = tokio::join!(round(registry), round(registry));
+    [one, other]
 }
 
 #[tokio::test]

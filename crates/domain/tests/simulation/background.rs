@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_domain::Domain;
@@ -10,6 +11,9 @@ use berth_domain::verify::{Finding, Pace};
 
 use crate::chaos::{Chaos, give_way};
 use crate::world::World;
+
+/// Between the beginnings of two rounds: a moment, so that one is nearly always due.
+const ROUND: Duration = Duration::from_millis(1);
 
 /// Rests between batches, and tells what went.
 pub struct Resting(pub Arc<Chaos>);
@@ -32,13 +36,20 @@ impl Pace for Resting {
     }
 }
 
-/// Collects again and again until the run calms down.
+/// Collects again and again until the run calms down: now as an operator by a walk of one's own, now as nodes do in the round
+/// that they share.
 pub async fn collect(world: Rc<World>, domain: Rc<Domain>) {
     while !world.chaos.is_calm() {
-        let dry = world.chaos.chance(1, 10);
-        let collected = domain.collect_garbage(dry, &mut Resting(Arc::clone(&world.chaos))).await;
-        world.chaos.note(|| format!("{} collected: {collected:?}", world.now()));
-        world.judge("collecting", &collected);
+        if world.chaos.chance(1, 3) {
+            let dry = world.chaos.chance(1, 4);
+            let collected = domain.collect_garbage(dry, &mut Resting(Arc::clone(&world.chaos))).await;
+            world.chaos.note(|| format!("{} collected: {collected:?}", world.now()));
+            world.judge("collecting", &collected);
+        } else {
+            let stepped = domain.collect_step(ROUND, &mut Resting(Arc::clone(&world.chaos))).await;
+            world.chaos.note(|| format!("{} stepped: {stepped:?}", world.now()));
+            world.judge("stepping", &stepped);
+        }
         rest(&world, 30).await;
     }
 }
