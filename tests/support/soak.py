@@ -53,8 +53,9 @@ class Parts:
         known = map(json.loads, lines)
         self.done = [line["part"] for line in known if line["binary_sha256"] == self.binary_sha256]
 
-    def run(self, part, work):
-        """Calls `work`, which gives a dict of results or ends the program, unless this part (a dict) is known."""
+    def run(self, part, work, show=print):
+        """Calls `work`, which gives a dict of results or ends the program, unless this part (a dict) is known. `show` gets
+        the results."""
         told = " ".join(f"{name}={value}" for name, value in part.items())
         if part in self.done:
             print(f"{told}: known", flush=True)
@@ -67,4 +68,5 @@ class Parts:
         }
         with self.file.open("a") as file:
             file.write(json.dumps({"part": part, "result": result} | about) + "\n")
-        print(f"{told}: {result}", flush=True)
+        print(f"{told}:", flush=True)
+        show(result)

@@ -1,7 +1,8 @@
 //! A registry of very many images: the answers are right, memory stays flat, and how long things take is printed, with a
 //! calibration of the machine beside it. No test depends on a time.
 //!
-//! `BERTH_SCALE_IMAGES` says how many images (20,000) in a tenth as many repositories, at most 10,000.
+//! `BERTH_SCALE_IMAGES` says how many images (20,000) in a tenth as many repositories, at most 10,000; `BERTH_TEST_DATABASE` on
+//! which engine. Figures are lines of JSON behind `figures: `, which `bench/scale` collects.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures the real machine")]
 #![allow(clippy::cast_possible_truncation, reason = "sizes that fit")]
@@ -13,14 +14,18 @@ use std::time::{Duration, Instant};
 
 use berth_oci::digest::Digest;
 use berth_store::{Clock as _, Database, SystemClock};
-use berth_store_sql::SqliteEngine;
-use berth_testkit::{Client, Image, MIB, Server, berth_binary};
+use berth_store_sql::postgres::PostgresUrl;
+use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
+use berth_testkit::postgres::Postgres;
+use berth_testkit::{Client, Image, MIB, Server, ServerBuilder, berth_binary};
+use serde_json::{Value, json};
 
 use fill::{CROWDED, Size};
 
 /// What paging through everything may add to the memory of the server.
 const FLAT: u64 = 64 * MIB;
 const ROUNDS: usize = 5;
+const PUSH_ROUNDS: usize = 7;
 const REQUESTS: usize = 200;
 
 fn size() -> Size {
@@ -35,36 +40,75 @@ fn size() -> Size {
 
 #[test]
 fn a_large_registry_answers_right_and_stays_small() {
-    let size = size();
-    let mut server = Server::builder(berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth"))).start();
-    let empty = push_rate(&server.client(), "empty");
+    let (size, url) = (size(), database_url());
+    let mut server = builder(url.as_deref()).start();
     server.stop();
     let begin = Instant::now();
-    let subject = filled(&server, size);
-    println!("filled: {size:?}, {} s, {} MiB", begin.elapsed().as_secs(), database_bytes(&server) / MIB);
+    let (subject, bytes) = filled(&server, url.as_deref(), size);
+    let seconds = begin.elapsed().as_secs();
+    let engine = if url.is_some() { "postgresql" } else { "sqlite" };
+    print(&json!({ "what": "filled", "engine": engine, "images": size.images, "repositories": size.repositories,
+        "tags": size.tags, "referrers": size.referrers, "seconds": seconds, "database_mib": bytes / MIB }));
     server.restart();
     let starts: Vec<Duration> = (0..ROUNDS).map(|_| restarted(&mut server)).collect();
+    print(&json!({ "what": "start, median of five", "ms": millis(median(starts)) }));
     let client = server.client();
-    let before = server.process().rss_bytes();
-    everything_is_listed(&client, size, &subject);
-    let after = server.process().rss_bytes();
-    println!("start: {} ms (median of {ROUNDS})", median(starts).as_millis());
-    println!("memory: {} MiB after the start, {} MiB after paging through all", before / MIB, after / MIB);
-    assert!(after < before + FLAT, "memory grew from {before} to {after}");
+    memory_stays_flat(&server, size, &subject);
     latencies(&client, size, &subject);
-    let full = push_rate(&client, "full");
-    println!("pushes: {empty:.0} images/s empty, {full:.0} full, ratio {:.2}", full / empty);
+    push_rates(&client);
     operator_commands(&server, size);
 }
 
-fn filled(server: &Server, size: Size) -> Digest {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let database = Database::new(SqliteEngine::open(&server.data().join("berth.db")).unwrap());
-    runtime.block_on(fill::fill(&database, size, SystemClock.now()))
+/// A line for the reader and for `bench/scale`.
+fn print(figures: &Value) {
+    println!("figures: {figures}");
 }
 
-fn database_bytes(server: &Server) -> u64 {
-    std::fs::metadata(server.data().join("berth.db")).unwrap().len()
+fn builder(url: Option<&str>) -> ServerBuilder {
+    let builder = Server::builder(berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth")));
+    match url {
+        Some(url) => builder.setting("database.url", url),
+        None => builder,
+    }
+}
+
+fn database_url() -> Option<String> {
+    Postgres::is_wanted().then(|| Postgres::shared().create_database())
+}
+
+/// Fills the database of a server that stands still; the subject of all referrers, and how large the database is.
+fn filled(server: &Server, url: Option<&str>, size: Size) -> (Digest, u64) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let fill = |database: Database| runtime.block_on(fill::fill(&database, size, SystemClock.now()));
+    let Some(url) = url else {
+        let file = server.data().join("berth.db");
+        let subject = fill(Database::new(SqliteEngine::open(&file).unwrap()));
+        return (subject, std::fs::metadata(file).unwrap().len());
+    };
+    let settings = PostgresSettings {
+        url: PostgresUrl::parse(url).unwrap(),
+        connections: 1,
+        statement_timeout: Duration::from_mins(1),
+        tls_ca: None,
+    };
+    let subject = fill(Database::new(runtime.block_on(PostgresEngine::open(&settings)).unwrap()));
+    let name = url.rsplit('/').next().unwrap();
+    // What the server would do by itself a while after so many rows.
+    Postgres::shared().sql(name, "ANALYZE");
+    let bytes = Postgres::shared().sql(name, "SELECT pg_database_size(current_database())");
+    (subject, bytes.parse().unwrap())
+}
+
+fn memory_stays_flat(server: &Server, size: Size, subject: &Digest) {
+    let before = server.process().rss_bytes();
+    everything_is_listed(&server.client(), size, subject);
+    let after = server.process().rss_bytes();
+    print(&json!({ "what": "memory", "after_start_mib": before / MIB, "after_paging_mib": after / MIB }));
+    assert!(after < before + FLAT, "memory grew from {before} to {after}");
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
 fn restarted(server: &mut Server) -> Duration {
@@ -78,17 +122,25 @@ fn median<T: Copy + PartialOrd>(mut of: Vec<T>) -> T {
     of[of.len() / 2]
 }
 
-/// Images per second, the median of five rounds.
-fn push_rate(client: &Client, name: &str) -> f64 {
+/// Images per second of the full registry and of an empty one beside it, in turns; medians.
+fn push_rates(full: &Client) {
+    let empty = builder(database_url().as_deref()).start();
+    let empty = empty.client();
+    let rates = (0..PUSH_ROUNDS).map(|round| (push_rate(&empty, round), push_rate(full, round)));
+    let (empties, fulls): (Vec<f64>, Vec<f64>) = rates.unzip();
+    let ratios = empties.iter().zip(&fulls).map(|(empty, full)| full / empty).collect();
+    let rounded = |rate: f64| (rate * 100.0).round() / 100.0;
+    print(&json!({ "what": "pushes, images a second", "rounds": PUSH_ROUNDS, "empty": rounded(median(empties)),
+        "full": rounded(median(fulls)), "ratio": rounded(median(ratios)) }));
+}
+
+fn push_rate(client: &Client, round: usize) -> f64 {
     const IMAGES: u32 = 100;
-    let round = |round: usize| {
-        let begin = Instant::now();
-        for number in 0..IMAGES {
-            client.push_image(&format!("push/{name}"), "latest", &Image::small(&format!("{name} {round} {number}")));
-        }
-        f64::from(IMAGES) / begin.elapsed().as_secs_f64()
-    };
-    median((0..ROUNDS).map(round).collect())
+    let begin = Instant::now();
+    for number in 0..IMAGES {
+        client.push_image("push/one", "latest", &Image::small(&format!("{round} {number}")));
+    }
+    f64::from(IMAGES) / begin.elapsed().as_secs_f64()
 }
 
 /// Walks through pages by their Link headers; how many entries, all of them in order.
@@ -110,7 +162,7 @@ fn strings(value: &serde_json::Value) -> Vec<String> {
 }
 
 fn everything_is_listed(client: &Client, size: Size, subject: &Digest) {
-    assert_eq!(walk(client, "/v2/_catalog?n=1000", |page| strings(&page["repositories"])), size.repositories + 2);
+    assert_eq!(walk(client, "/v2/_catalog?n=1000", |page| strings(&page["repositories"])), size.repositories + 1);
     let tags = format!("/v2/{CROWDED}/tags/list?n=1000");
     assert_eq!(walk(client, &tags, |page| strings(&page["tags"])), size.tags);
     let digests = |page: &serde_json::Value| {
@@ -141,11 +193,11 @@ fn p99(mut request: impl FnMut(usize)) -> Duration {
 }
 
 fn latencies(client: &Client, size: Size, subject: &Digest) {
-    let print = |what: &str, took: Duration| println!("p99: {:8.2} ms  {what}", took.as_secs_f64() * 1000.0);
-    print("calibration: GET /v2/", p99(|_| drop(client.get("/v2/").expect(200))));
+    let print = |what: &str, took: Duration| print(&json!({ "what": format!("p99 of {what}"), "ms": millis(took) }));
+    print("GET /v2/, as calibration", p99(|_| drop(client.get("/v2/").expect(200))));
     let mut file = tempfile::tempfile().unwrap();
     print(
-        "calibration: write of 4 KiB and fsync",
+        "a write of 4 KiB with fsync, as calibration",
         p99(|_| {
             file.write_all(&[0; 4096]).unwrap();
             file.sync_all().unwrap();
@@ -192,6 +244,6 @@ fn operator_commands(server: &Server, size: Size) {
         let begin = Instant::now();
         let output = server.berth(command);
         assert_eq!(output.code, Some(0), "{command:?}: {}", output.stderr);
-        println!("berth {}: {:.1} s", command.join(" "), begin.elapsed().as_secs_f64());
+        print(&json!({ "what": format!("berth {}", command.join(" ")), "ms": millis(begin.elapsed()) }));
     }
 }
