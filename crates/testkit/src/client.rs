@@ -69,13 +69,7 @@ impl Client {
 
     /// Like [`Self::request`] for a server that may be gone.
     pub fn try_request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
-        let length = body.len().to_string();
-        let mut all = headers.to_vec();
-        if !body.is_empty() || !matches!(method, "GET" | "HEAD") {
-            all.push(("Content-Length", &length));
-        }
-        let mut message = self.head(method, target, &all);
-        message.extend_from_slice(body);
+        let message = self.message(method, target, headers, body);
         let kept = self.connection.take();
         let was_kept = kept.is_some();
         match self.exchange(kept, method, &message) {
@@ -83,6 +77,12 @@ impl Client {
             Err(error) if was_kept && is_stale(&error) => self.exchange(None, method, &message),
             other => other,
         }
+    }
+
+    /// Like [`Self::try_request`], but never sends twice: what was cut off may have been done.
+    pub fn try_once(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+        let message = self.message(method, target, headers, body);
+        self.exchange(self.connection.take(), method, &message)
     }
 
     /// GET without a body or further headers.
@@ -162,6 +162,17 @@ impl Client {
     /// GET of a blob.
     pub fn blob(&self, repository: &str, digest: &str) -> Reply {
         self.get(&format!("/v2/{repository}/blobs/{digest}"))
+    }
+
+    fn message(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+        let length = body.len().to_string();
+        let mut all = headers.to_vec();
+        if !body.is_empty() || !matches!(method, "GET" | "HEAD") {
+            all.push(("Content-Length", &length));
+        }
+        let mut message = self.head(method, target, &all);
+        message.extend_from_slice(body);
+        message
     }
 
     fn exchange(&self, kept: Option<RawConnection>, method: &str, message: &[u8]) -> io::Result<Reply> {

@@ -17,6 +17,7 @@ mod content;
 pub mod http2;
 mod image;
 mod keeper;
+pub mod oracle;
 pub mod postgres;
 mod process;
 mod random;

@@ -1,0 +1,138 @@
+//! Several pushers at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Figures, Pusher};
+use crate::Client;
+
+/// How pushers work.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What chooses. The test prints it.
+    pub seed: u64,
+    /// How many there are.
+    pub pushers: u64,
+    /// How long an answer about a blob that no manifest uses holds: half of `gc.grace`.
+    pub promise: Duration,
+    /// How long a push may wait between its last blob and its manifest.
+    pub pause: Duration,
+}
+
+impl Settings {
+    /// Four pushers without haste or pause, at a registry with the default grace time of a day.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, pushers: 4, promise: Duration::from_hours(12), pause: Duration::ZERO }
+    }
+
+    /// Where `gc.grace` is so short, pushes take up to half of what they are promised.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { promise: grace / 2, pause: grace / 4, ..self }
+    }
+}
+
+/// Pushers, and the folder of their logs.
+#[derive(Debug)]
+pub struct Oracle {
+    folder: Option<TempDir>,
+    pushers: Vec<Pusher>,
+}
+
+impl Oracle {
+    /// Pushers with empty logs in a temporary folder, which stays where a test fails.
+    pub fn new(settings: &Settings) -> Self {
+        let folder = TempDir::with_prefix("berth-oracle-").expect("a temporary folder");
+        let pushers = (0..settings.pushers).map(|number| Pusher::new(folder.path(), number, settings)).collect();
+        Self { folder: Some(folder), pushers }
+    }
+
+    /// Everybody works until the server is gone, to which `meanwhile` must see.
+    pub fn work_until_gone<T>(&mut self, client: &Client, meanwhile: impl FnOnce() -> T) -> T {
+        std::thread::scope(|scope| {
+            for pusher in &mut self.pushers {
+                let client = client.clone();
+                scope.spawn(move || pusher.work_until_gone(&client));
+            }
+            meanwhile()
+        })
+    }
+
+    /// Everybody works until `meanwhile` is over. Each call goes to one of these clients.
+    pub fn work_until<T>(&mut self, clients: &[Client], meanwhile: impl FnOnce() -> T) -> T {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _end = StopAtEnd(&stop);
+            for pusher in &mut self.pushers {
+                let (clients, stop) = (clients.to_vec(), &stop);
+                scope.spawn(move || pusher.work_until(stop, &clients));
+            }
+            meanwhile()
+        })
+    }
+
+    /// No call is under way any more, as after a restart of the server.
+    pub fn settled(&mut self) {
+        self.pushers.iter_mut().for_each(Pusher::settled);
+    }
+
+    /// The same, and what the server had not synced may be lost.
+    pub fn power_lost(&mut self) {
+        self.pushers.iter_mut().for_each(Pusher::power_lost);
+    }
+
+    /// Compares everything uncertain and a tenth of the rest.
+    pub fn check_sample(&mut self, client: &Client) {
+        self.each(client, Pusher::check_sample);
+    }
+
+    /// Ends the open uploads, then compares everything.
+    pub fn check_all(&mut self, client: &Client) {
+        self.each(client, Pusher::check_all);
+    }
+
+    /// What they all did.
+    pub fn figures(&self) -> Figures {
+        self.pushers.iter().map(|pusher| pusher.figures).sum()
+    }
+
+    fn each(&mut self, client: &Client, check: fn(&mut Pusher, &Client)) {
+        std::thread::scope(|scope| {
+            for pusher in &mut self.pushers {
+                let client = client.clone();
+                scope.spawn(move || check(pusher, &client));
+            }
+        });
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        if let (true, Some(folder)) = (std::thread::panicking(), self.folder.take()) {
+            // What it tells is worth more than the space.
+            let _ = folder.keep();
+        }
+    }
+}
+
+impl std::iter::Sum for Figures {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, next| Self {
+            acknowledged: sum.acknowledged + next.acknowledged,
+            cut: sum.cut + next.cut,
+            failed: sum.failed + next.failed,
+            promises: sum.promises + next.promises,
+        })
+    }
+}
+
+/// Ends the work also where what goes on meanwhile fails.
+struct StopAtEnd<'flag>(&'flag AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
