@@ -46,7 +46,7 @@ impl Walk<'_> {
     }
 
     /// What is idle behind a place, and the place behind it; `None` at the end.
-    pub(super) async fn look(&self, place: &Place) -> Result<(Batch, Option<Place>), Error> {
+    pub(super) async fn look(&mut self, place: &Place) -> Result<(Batch, Option<Place>), Error> {
         match place {
             Place::Links { repository, digest } => self.look_at_links(RepositoryId(*repository), digest.clone()).await,
             Place::Blobs { id } => self.look_at_blobs(*id).await,
@@ -84,13 +84,13 @@ impl Walk<'_> {
         self.collector.garbage(garbage);
     }
 
-    async fn delete(&self, key: Option<BlobKey>) {
+    async fn delete(&mut self, key: Option<BlobKey>) {
         if !self.dry {
             self.domain.forget_key(key).await;
         }
     }
 
-    async fn look_at_links(&self, behind: RepositoryId, digest: String) -> Result<(Batch, Option<Place>), Error> {
+    async fn look_at_links(&mut self, behind: RepositoryId, digest: String) -> Result<(Batch, Option<Place>), Error> {
         let before = self.before();
         let read =
             move |txn: &mut dyn Transaction| garbage::links(txn, (behind, &digest), before, BATCH).map_err(Error::from);
@@ -102,7 +102,7 @@ impl Walk<'_> {
         Ok((Batch::Links(met.into_iter().filter(|link| link.idle).collect()), Some(next)))
     }
 
-    async fn unlink(&self, idle: Vec<MetLink>) -> Result<Vec<MetLink>, Error> {
+    async fn unlink(&mut self, idle: Vec<MetLink>) -> Result<Vec<MetLink>, Error> {
         if self.dry || idle.is_empty() {
             return Ok(idle);
         }
@@ -119,7 +119,7 @@ impl Walk<'_> {
         gone.await
     }
 
-    async fn look_at_blobs(&self, after: i64) -> Result<(Batch, Option<Place>), Error> {
+    async fn look_at_blobs(&mut self, after: i64) -> Result<(Batch, Option<Place>), Error> {
         let before = self.before();
         let read = move |txn: &mut dyn Transaction| garbage::blobs(txn, after, before, BATCH).map_err(Error::from);
         let met = self.domain.database.read(read).await?;
@@ -127,7 +127,7 @@ impl Walk<'_> {
         Ok((Batch::Blobs(met.into_iter().filter(|blob| blob.idle).collect()), Some(next)))
     }
 
-    async fn forget(&self, idle: Vec<MetBlob>) -> Result<Vec<MetBlob>, Error> {
+    async fn forget(&mut self, idle: Vec<MetBlob>) -> Result<Vec<MetBlob>, Error> {
         if self.dry || idle.is_empty() {
             return Ok(idle);
         }
@@ -145,7 +145,7 @@ impl Walk<'_> {
     }
 
     /// Keys without a row. A key gets its row soon after its last byte or never, so an old one stays without.
-    async fn look_at_keys(&self, behind: Option<&str>) -> Result<(Batch, Option<Place>), Error> {
+    async fn look_at_keys(&mut self, behind: Option<&str>) -> Result<(Batch, Option<Place>), Error> {
         if self.domain.are_keys_kept().await? {
             return Ok((Batch::Keys(Vec::new()), None));
         }
