@@ -124,7 +124,7 @@ impl Domain {
 
     /// Refuses a blob whose bytes are wrong or gone, for good; one that was collected meanwhile is simply not there.
     async fn quarantine<T>(&self, blob: &BlobRecord) -> Result<T, Error> {
-        if !self.note_scrubbed(blob, false).await? {
+        if !self.note_damaged(blob).await? {
             return Err(Error::BlobUnknown(blob.digest.clone()));
         }
         tracing::error!(digest = %blob.digest, "stored bytes are damaged or gone; quarantined");

@@ -62,28 +62,14 @@ impl Domain {
             let batch = self.database.read(move |txn| blobs::list(txn, after, BATCH).map_err(Error::from)).await?;
             let Some(end) = batch.last() else { break };
             after = end.id;
-            for blob in &batch {
-                self.verify_blob(blob, &mut verified, progress).await?;
-            }
+            let damaged = self.hash_again(&batch, progress).await?;
+            verified.blobs += batch.len() as u64;
+            verified.bytes += batch.iter().map(|blob| blob.size).sum::<u64>();
+            verified.findings.extend(damaged.into_iter().map(|digest| Finding::DamagedBlob { digest }));
         }
         self.find_dangling(&mut verified).await?;
         verified.unowned_keys = self.count_unowned_keys().await?;
         Ok(verified)
-    }
-
-    async fn verify_blob(
-        &self,
-        blob: &BlobRecord,
-        verified: &mut Verified,
-        progress: &mut dyn Pace,
-    ) -> Result<(), Error> {
-        let sound = self.is_sound(blob, progress).await?;
-        verified.blobs += 1;
-        verified.bytes += blob.size;
-        if self.note_scrubbed(blob, sound).await? {
-            verified.findings.push(Finding::DamagedBlob { digest: blob.digest.clone() });
-        }
-        Ok(())
     }
 
     /// Hashes up to `limit` blobs again that were not hashed for the longest time and not since `age` ago. `pace` hears
@@ -91,26 +77,44 @@ impl Domain {
     pub async fn scrub(&self, age: std::time::Duration, limit: u64, pace: &mut dyn Pace) -> Result<(u64, u64), Error> {
         let before = self.clock.now().before(age);
         let due = self.database.read(move |txn| blobs::due_for_scrub(txn, before, limit).map_err(Error::from)).await?;
-        let mut damaged = 0;
-        for blob in &due {
-            let sound = self.is_sound(blob, pace).await?;
-            damaged += u64::from(self.note_scrubbed(blob, sound).await?);
-        }
-        Ok((due.len() as u64, damaged))
+        let damaged = self.hash_again(&due, pace).await?;
+        Ok((due.len() as u64, damaged.len() as u64))
     }
 
-    /// Writes down what a scrub saw; `true` where the blob is damaged. One that was deleted meanwhile is not.
-    pub(crate) async fn note_scrubbed(&self, blob: &BlobRecord, sound: bool) -> Result<bool, Error> {
-        let (blob, now) = (blob.clone(), self.clock.now());
-        self.database
-            .write(move |txn| {
-                let same = blobs::find(txn, &blob.digest)?.is_some_and(|now| now.location == blob.location);
-                if same {
-                    blobs::mark_scrubbed(txn, &blob, !sound, now)?;
+    /// Hashes blobs again; those that are damaged. Damage is written down as it is found, the rest in one transaction, or
+    /// many small blobs would keep the database busy.
+    async fn hash_again(&self, batch: &[BlobRecord], pace: &mut dyn Pace) -> Result<Vec<Digest>, Error> {
+        let (mut sound, mut damaged) = (Vec::new(), Vec::new());
+        for blob in batch {
+            if self.is_sound(blob, pace).await? {
+                sound.push(blob.clone());
+            } else if self.note_damaged(blob).await? {
+                damaged.push(blob.digest.clone());
+            }
+        }
+        self.note_scrubbed(sound, true).await?;
+        Ok(damaged)
+    }
+
+    /// Quarantines a blob; `false` where it was deleted or replaced meanwhile.
+    pub(crate) async fn note_damaged(&self, blob: &BlobRecord) -> Result<bool, Error> {
+        Ok(self.note_scrubbed(vec![blob.clone()], false).await? > 0)
+    }
+
+    /// Writes down what a scrub saw; of how many blobs, as some may have been deleted or replaced meanwhile.
+    async fn note_scrubbed(&self, seen: Vec<BlobRecord>, sound: bool) -> Result<u64, Error> {
+        let now = self.clock.now();
+        let write = self.database.write(move |txn| {
+            let mut noted = 0;
+            for blob in &seen {
+                if blobs::find(txn, &blob.digest)?.is_some_and(|now| now.location == blob.location) {
+                    blobs::mark_scrubbed(txn, blob, !sound, now)?;
+                    noted += 1;
                 }
-                Ok::<_, Error>(same && !sound)
-            })
-            .await
+            }
+            Ok::<_, Error>(noted)
+        });
+        write.await
     }
 
     async fn find_dangling(&self, verified: &mut Verified) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use berth_domain::Domain;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Blobs that are looked up at once.
-const BATCH: u64 = 16;
+const BATCH: u64 = 100;
 /// How long to rest when nothing is due, or after a failure.
 const REST: Duration = Duration::from_mins(1);
 

@@ -2,8 +2,8 @@
 //!
 //! Where the round is stands in the database. A node looks at the batch behind that place, moves the place behind it, and only
 //! then takes what the batch held: of two nodes that look at one batch, one moves the place. There is no holder and no lock, so
-//! a node may stop at any moment; the others go on behind it, a restart goes on where the round was, and what a dead node did
-//! not take waits for the next round.
+//! a node may stop at any moment; the others go on behind it, a restart goes on where the round was, and what a dead or slow
+//! node did not take in time waits for the next round.
 
 use std::fmt;
 use std::time::Duration;
