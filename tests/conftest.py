@@ -3,6 +3,9 @@
 BERTH_BIN is the server under test (default: the release build in CARGO_TARGET_DIR). To work on
 the tests without it, BERTH_TEST_URL, BERTH_TEST_USER and BERTH_TEST_PASSWORD name another registry;
 then, and only then, tests that need the server process itself are skipped.
+
+BERTH_TEST_NODES=2 puts so many nodes on one PostgreSQL database and one bucket of SeaweedFS, behind a round-robin, in
+the place of each server.
 """
 
 import os
@@ -16,11 +19,13 @@ import pytest
 
 from support import images
 from support.api import Api
+from support.nodes import backends, running_nodes
 from support.recorder import Recorder
 from support.server import Registry, running
 from support.tools import Home
 
 FOREIGN = os.environ.get("BERTH_TEST_URL")
+NODES = int(os.environ.get("BERTH_TEST_NODES") or 1)
 
 
 def pytest_configure():
@@ -60,12 +65,38 @@ def berth_bin():
 
 
 @pytest.fixture(scope="session")
-def registry(request, scratch):
+def shared_backends():
+    """One PostgreSQL and one SeaweedFS for all registries of the run."""
+    with backends() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def serve(request, scratch):
+    """Starts a registry of the shape that was asked for, until the end of a block: `with serve(name, *flags) as server`.
+
+    `tls` is the certificate and key to speak TLS with: several nodes leave that to the proxy in front.
+    """
+
+    def one(name, *flags, tls=None):
+        if tls:
+            flags += ("--tls-cert", tls["certificate"], "--tls-key", tls["key"])
+        return running(request.getfixturevalue("berth_bin"), scratch / name, *flags)
+
+    def several(name, *flags, tls=None):
+        binaries = [request.getfixturevalue("berth_bin")] * NODES
+        return running_nodes(binaries, scratch / name, request.getfixturevalue("shared_backends"), *flags, tls=tls)
+
+    return one if NODES == 1 else several
+
+
+@pytest.fixture(scope="session")
+def registry(request):
     """The registry that most tests share; each uses repositories of its own."""
     if FOREIGN:
         yield Registry(FOREIGN, os.environ["BERTH_TEST_USER"], os.environ["BERTH_TEST_PASSWORD"])
         return
-    with running(request.getfixturevalue("berth_bin"), scratch / "shared") as server:
+    with request.getfixturevalue("serve")("shared") as server:
         yield server.registry()
 
 
@@ -89,26 +120,25 @@ def certificates(scratch):
 
 
 @pytest.fixture(scope="session")
-def tls_registry(berth_bin, scratch, certificates):
+def tls_registry(serve, certificates):
     """A registry that speaks TLS only."""
-    flags = ["--tls-cert", certificates / "server.crt", "--tls-key", certificates / "server.key"]
-    with running(berth_bin, scratch / "tls-server", *flags) as server:
+    tls = {"certificate": certificates / "server.crt", "key": certificates / "server.key"}
+    with serve("tls-server", tls=tls) as server:
         assert server.url.startswith("https://"), server.url
         yield server.registry(ca=certificates / "ca.crt")
 
 
 @pytest.fixture(scope="session")
-def public_registry(berth_bin, scratch):
+def public_registry(serve):
     """A registry where anybody may pull `public/*`."""
-    with running(berth_bin, scratch / "public-server", "--anonymous-pull", "public/*") as server:
+    with serve("public-server", "--anonymous-pull", "public/*") as server:
         yield server.registry()
 
 
 @pytest.fixture
-def own_server(berth_bin, scratch, request):
+def own_server(serve, request):
     """A server for one test, which may stop, kill and restart it."""
-    folder = scratch / f"own-{request.node.path.stem}-{request.node.name[:40]}"
-    with running(berth_bin, folder) as server:
+    with serve(f"own-{request.node.path.stem}-{request.node.name[:40]}") as server:
         yield server
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from support.server import running
 from support.tools import GO_BIN
 
 ALLOWED = Path(__file__).with_name("allowed-skips.txt")
@@ -111,14 +110,14 @@ def test_conformance(run, server_for_conformance, scratch):
 
 
 @pytest.fixture
-def server_for_conformance(berth_bin, scratch):
+def server_for_conformance(serve, scratch):
     """Starts a server that allows sparse manifests or not; stopped and verified at the end."""
     contexts = []
 
     def start(sparse):
         config = scratch / f"conformance-{sparse}.toml"
         config.write_text(f"[registry]\nallow_sparse_indexes = {str(sparse).lower()}\n")
-        context = running(berth_bin, scratch / f"conformance-server-{sparse}", "--config", config)
+        context = serve(f"conformance-server-{sparse}", "--config", config)
         contexts.append(context)
         return context.__enter__().registry()
 

@@ -63,6 +63,7 @@ class Berth:
     data_dir: Path
     log: Path
     flags: list[str] = field(default_factory=list)
+    more_environment: dict[str, str] = field(default_factory=dict)
     user: str = field(default_factory=new_access_key_id)
     password: str = field(default_factory=new_secret)
     process: subprocess.Popen | None = None
@@ -73,6 +74,7 @@ class Berth:
         return kept | {
             "BERTH_ADMIN_ACCESS_KEY_ID": self.user,
             "BERTH_ADMIN_SECRET_ACCESS_KEY": self.password,
+            **self.more_environment,
         }
 
     def start(self):
@@ -134,11 +136,15 @@ class Berth:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-@contextmanager
 def running(binary, folder, *flags):
     """A server on a fresh data folder. At the end it must stop cleanly and its data be whole."""
     folder.mkdir(parents=True)
-    server = Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags])
+    return whole_at_the_end(Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags]))
+
+
+@contextmanager
+def whole_at_the_end(server):
+    """Starts what the block uses; when it is over the server must stop cleanly and its data be whole."""
     server.start()
     try:
         yield server
