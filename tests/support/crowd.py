@@ -28,14 +28,14 @@ class Refused(Exception):
 class Worker:
     """One client. What it was told lies in `tags`, `images` and `deleted`."""
 
-    def __init__(self, registry, nth, seed):
+    def __init__(self, registry, name, nth, seed):
         self.url = registry.url
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.auth = (registry.user, registry.password)
         self.random = random.Random(f"{seed} {nth}")
-        self.repository = f"crowd/w{nth}"
-        self.other = f"crowd/w{nth}-mounts"
+        self.repository = f"{name}/w{nth}"
+        self.other = f"{name}/w{nth}-mounts"
         self.images = {}
         self.blobs = {}
         self.deleted = set()
@@ -228,9 +228,9 @@ class Worker:
 class Crowd:
     """Workers, at work while used as a context manager."""
 
-    def __init__(self, registry, workers, seed):
-        print(f"seed {seed}")
-        self.workers = [Worker(registry, nth, seed) for nth in range(workers)]
+    def __init__(self, registry, workers, seed, name="crowd"):
+        print(f"BERTH_TEST_SEED={seed}")
+        self.workers = [Worker(registry, name, nth, seed) for nth in range(workers)]
         self.over = threading.Event()
         self.failures = []
         self.threads = [threading.Thread(target=self._work, args=[worker]) for worker in self.workers]

@@ -82,11 +82,11 @@ class Nodes:
 
 
 @contextmanager
-def running_nodes(binaries, folder, backends, *flags, tls=None):
-    """Nodes on an empty database and prefix, one of each binary. At the end they must stop cleanly and their data be
-    whole."""
+def running_nodes(binaries, folder, backends, *flags, tls=None, settings=None):
+    """Nodes on an empty database and prefix, one of each binary; `settings` are variables of their environment. At the end
+    they must stop cleanly and their data be whole."""
     folder.mkdir(parents=True)
-    nodes = Nodes(binaries, folder, backends.fresh(), flags, tls)
+    nodes = Nodes(binaries, folder, backends.fresh() | (settings or {}), flags, tls)
     try:
         with whole_at_the_end(nodes):
             yield nodes

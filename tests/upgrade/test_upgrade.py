@@ -19,7 +19,7 @@ from support.server import Berth, running, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = len(list((ROOT / previous.MIGRATIONS).glob("*.sql")))
 SEED = os.environ.get("BERTH_TEST_SEED") or secrets.token_hex(4)
-SECONDS = float(os.environ.get("BERTH_TEST_SECONDS") or 4)
+SECONDS = float(os.environ.get("BERTH_TEST_SECONDS") or 3)
 COLLECTING = {"BERTH_GC__INTERVAL": "1s", "BERTH_GC__GRACE": "10s"}
 
 
@@ -38,14 +38,9 @@ def schema_of(postgres, database):
 def test_nodes_are_upgraded_one_after_the_other(berth_bin, old_bin, shared_backends, scratch):
     """Both versions serve for a while, an old node starts anew on the new schema, and nothing is lost."""
     postgres = shared_backends.postgres
-    with running_nodes([old_bin, old_bin], scratch / "rolling", shared_backends) as nodes:
+    with running_nodes([old_bin, old_bin], scratch / "rolling", shared_backends, settings=COLLECTING) as nodes:
         database = f"berth_{postgres.databases}"
         first, second = nodes.nodes
-        for node in nodes.nodes:
-            node.more_environment |= COLLECTING
-            node.stop()
-            node.start()
-        nodes.round_robin.come_up()
         assert schema_of(postgres, database) == SCHEMA - 1
         with Crowd(nodes.registry(), 6, SEED) as crowd:
             crowd.go_on(SECONDS)
@@ -60,7 +55,7 @@ def test_nodes_are_upgraded_one_after_the_other(berth_bin, old_bin, shared_backe
             second.kill()
             second.start()
             crowd.go_on(SECONDS)
-            assert "works on" in second.log_tail(), "the old version says that the schema is newer"
+            assert "works on" in second.log.read_text(), "the old version does not say that the schema is newer"
             second.stop()
             second.binary = berth_bin
             second.start()
@@ -74,8 +69,8 @@ def is_collected(nodes):
     return nodes.run("gc", "--dry-run").stdout.startswith("0 links, 0 blobs and 0 keys")
 
 
-def push_something(registry, seed):
-    crowd = Crowd(registry, 2, seed)
+def push_something(registry, name="crowd"):
+    crowd = Crowd(registry, 2, SEED, name)
     for worker in crowd.workers:
         worker.push()
         for _ in range(15):
@@ -86,7 +81,7 @@ def push_something(registry, seed):
 def test_a_data_folder_is_opened_by_the_next_version(berth_bin, old_bin, scratch):
     folder = scratch / "files"
     with running(old_bin, folder) as server:
-        crowd = push_something(server.registry(), SEED)
+        crowd = push_something(server.registry())
         api = Api(server.registry())
         where = crowd.workers[0].begin()
         part = b"begun by the old version, "
@@ -97,7 +92,7 @@ def test_a_data_folder_is_opened_by_the_next_version(berth_bin, old_bin, scratch
         crowd.check()
         got = api.call("GET", where)
         assert (got.status_code, got.headers["Range"]) == (204, f"0-{len(part) - 1}")
-        push_something(server.registry(), f"{SEED} again").check()
+        push_something(server.registry(), "again").check()
         server.stop()
         refused = subprocess.run(
             [old_bin, "verify", "--data-dir", server.data_dir], env=server.environment(), capture_output=True, text=True
@@ -122,14 +117,14 @@ def test_a_schema_two_versions_ahead_is_refused(berth_bin, shared_backends, scra
     postgres = shared_backends.postgres
     with running_nodes([berth_bin], scratch / "ahead", shared_backends) as nodes:
         database = f"berth_{postgres.databases}"
-        crowd = push_something(nodes.registry(), SEED)
+        crowd = push_something(nodes.registry())
         nodes.stop()
         postgres.sql(database, f"UPDATE berth_schema SET version = {SCHEMA + 2}")
         said = refusal(nodes.nodes[0])
         assert re.search(rf"schema {SCHEMA + 2}, this one knows {SCHEMA}\): use that version", said), said
         postgres.sql(database, f"UPDATE berth_schema SET version = {SCHEMA + 1}")
         nodes.start()
-        assert "works on" in nodes.nodes[0].log_tail()
+        assert "works on" in nodes.nodes[0].log.read_text()
         crowd.check()
 
 
