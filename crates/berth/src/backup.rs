@@ -77,6 +77,7 @@ pub fn failure(error: BackupError) -> Failure {
         | BackupError::NoSuchBackup(_)
         | BackupError::NotEmpty(_)
         | BackupError::Newer(_)
+        | BackupError::Disturbed(_)
         | BackupError::Busy => Failure::Usage(error.to_string()),
         other => Failure::CouldNotRun(other.to_string()),
     }

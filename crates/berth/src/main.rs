@@ -25,5 +25,7 @@ fn main() -> ExitCode {
     // Whoever makes TLS without naming a provider of cryptography gets the one that all others name (ADR 0005).
     let _ = rustls::crypto::ring::default_provider().install_default();
     berth_platform::memory::give_back_early();
+    // Images, sealed secrets and backups are nobody else's on this machine.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     commands::run()
 }

@@ -75,8 +75,9 @@ impl Domain {
     /// Puts the registry together, refusing a server key that is not the one its secrets were sealed with, and a database
     /// that a restore left half filled.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
+        backup::ensure_restored(&parts.database).await?;
+        garbage::keep_keys_of_lost_database(&parts).await?;
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
-        backup::ensure_restored(&database).await?;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, known_keys) = Default::default();
         Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys })

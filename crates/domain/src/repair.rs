@@ -260,20 +260,10 @@ impl Run<'_> {
             if let Some(repository) = link {
                 blobs::link(txn, repository, &digest, id, size, now)?;
             }
-            let kept = blobs::find(txn, &digest)?.and_then(|blob| key_of(&blob.location));
-            Ok::<_, BackupError>((unneeded, kept))
+            Ok::<_, BackupError>(unneeded)
         });
-        let (unneeded, kept) = recorded.await?;
-        // A blob that was known and sound gives its own key back.
-        self.domain.forget_key(unneeded.filter(|key| Some(key) != kept.as_ref())).await;
+        self.domain.forget_key(recorded.await?).await;
         Ok(())
-    }
-}
-
-fn key_of(location: &Location) -> Option<BlobKey> {
-    match location {
-        Location::Key(key) => Some(key.clone()),
-        Location::Inline(_) => None,
     }
 }
 

@@ -36,7 +36,7 @@ pub enum ArchiveError {
 pub struct Archived {
     /// Its name.
     pub name: String,
-    /// Its bytes as they are stored.
+    /// How many bytes reading it gives.
     pub size: u64,
 }
 
@@ -51,4 +51,6 @@ pub trait Archive: Send + Sync {
     fn list(&self, folder: &str) -> BoxStream<'static, Result<Archived, ArchiveError>>;
     /// Deletes an object. Deleting what is not there is no error.
     async fn delete(&self, name: &str) -> Result<(), ArchiveError>;
+    /// Removes what is left of objects whose writer died. Nothing may be written meanwhile.
+    async fn sweep(&self) -> Result<(), ArchiveError>;
 }

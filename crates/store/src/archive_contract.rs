@@ -27,6 +27,7 @@ macro_rules! archive_contract {
             content_that_breaks_off_leaves_what_was_there,
             objects_are_listed_by_folder,
             a_deleted_object_is_gone,
+            a_sweep_leaves_objects_alone,
         );
     };
     (@each $make:expr; $($promise:ident),* $(,)?) => { $(
@@ -68,6 +69,9 @@ pub async fn an_object_is_read_back_as_it_was_written(archive: &dyn Archive) {
         put(archive, &format!("a/{size}"), &content).await;
         assert!(get(archive, &format!("a/{size}")).await == content, "{size} bytes");
     }
+    let listed: Vec<_> = archive.list("a").try_collect().await.unwrap();
+    assert_eq!(listed.len(), SIZES.len());
+    assert!(listed.iter().all(|found| found.name == format!("a/{}", found.size)), "{listed:?}");
     put(archive, "a/1", b"anew").await;
     assert_eq!(get(archive, "a/1").await, b"anew");
 }
@@ -109,4 +113,11 @@ pub async fn a_deleted_object_is_gone(archive: &dyn Archive) {
     archive.delete("a/1").await.unwrap();
     assert!(matches!(archive.get("a/1").await, Err(ArchiveError::NotFound(_))));
     assert!(names(archive, "a").await.is_empty());
+}
+
+/// Whole objects are not what a dead writer left.
+pub async fn a_sweep_leaves_objects_alone(archive: &dyn Archive) {
+    put(archive, "a/1", b"1").await;
+    archive.sweep().await.unwrap();
+    assert_eq!(get(archive, "a/1").await, b"1");
 }

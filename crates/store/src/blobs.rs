@@ -69,7 +69,8 @@ pub fn find_linked(
 }
 
 /// Remembers where the bytes of a digest are, unless sound ones are known already. Returns the blob's row number and
-/// the key that lost: the new one where the digest was known, or the old one where it was quarantined.
+/// the key that lost: the new one where the digest was known, or the old one where it was quarantined. A key that the row
+/// names already, because a rebuild found it first, has not lost.
 pub fn record(
     txn: &mut dyn Transaction,
     digest: &Digest,
@@ -78,16 +79,17 @@ pub fn record(
     now: Timestamp,
 ) -> Result<(i64, Option<BlobKey>), StoreError> {
     let (key, inline) = columns(location);
-    match find(txn, digest)? {
-        None => insert(txn, digest, location, size, now).map(|id| (id, None)),
-        Some(known) if known.quarantined => {
-            let sql = "UPDATE blobs SET storage_key = ?2, inline_bytes = ?3, size = ?4, stored_at = ?5, \
-                       scrubbed_at = ?5, quarantined_at = NULL WHERE id = ?1";
-            txn.execute(sql, parameters![known.id, key, inline, size, now])?;
-            Ok((known.id, key_of(known.location)))
-        }
-        Some(known) => Ok((known.id, key_of(location.clone()))),
+    let Some(known) = find(txn, digest)? else {
+        return insert(txn, digest, location, size, now).map(|id| (id, None));
+    };
+    if known.quarantined {
+        let sql = "UPDATE blobs SET storage_key = ?2, inline_bytes = ?3, size = ?4, stored_at = ?5, \
+                   scrubbed_at = ?5, quarantined_at = NULL WHERE id = ?1";
+        txn.execute(sql, parameters![known.id, key, inline, size, now])?;
     }
+    let same = known.location == *location;
+    let lost = if known.quarantined { known.location } else { location.clone() };
+    Ok((known.id, key_of(lost).filter(|_| !same)))
 }
 
 fn insert(

@@ -77,6 +77,12 @@ impl Table {
         Ok(txn.query(&format!("SELECT 1 FROM {} LIMIT 1", self.name), &[])?.is_empty())
     }
 
+    /// How many rows it has.
+    pub fn count(&self, txn: &mut dyn Transaction) -> Result<u64, StoreError> {
+        let rows = txn.query(&format!("SELECT count(*) FROM {}", self.name), &[])?;
+        rows.first().map_or(Ok(0), |row| row.unsigned(0))
+    }
+
     /// Takes all rows away.
     pub fn clear(&self, txn: &mut dyn Transaction) -> Result<(), StoreError> {
         txn.execute(&format!("DELETE FROM {}", self.name), &[]).map(|_| ())

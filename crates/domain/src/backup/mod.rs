@@ -83,6 +83,12 @@ pub enum BackupError {
     /// Something would be overwritten.
     #[error("the database is not empty ({0} has rows): restore into a new data folder or database")]
     NotEmpty(&'static str),
+    /// Somebody else wrote to the database during a restore.
+    #[error(
+        "{0} has other rows than the backup: something else wrote to the database while it was restored. Stop every node of \
+         the registry and run the restore again"
+    )]
+    Disturbed(&'static str),
     /// What the archive gives is not what was written.
     #[error("backup {id} is damaged: {reason}")]
     Damaged {

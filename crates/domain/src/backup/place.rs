@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Seek as _, Write as _};
 
 use berth_oci::digest::{Algorithm, Digest, Hasher};
-use berth_store::{Archive, ArchiveError, Content};
+use berth_store::{Archive, ArchiveError, Content, Timestamp};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
@@ -67,6 +67,21 @@ pub async fn list(archive: &dyn Archive) -> Result<Vec<Backup>, BackupError> {
     Ok(backups)
 }
 
+/// The moment of the latest backup; one whose document is damaged does not count.
+pub(super) async fn latest_moment(archive: &dyn Archive) -> Result<Option<Timestamp>, BackupError> {
+    for id in ids(archive).await?.iter().rev() {
+        let document = match document(archive, &format!("{BACKUPS}/{id}/backup.json")).await {
+            Err(BackupError::Damaged { .. }) => None,
+            read => read?,
+        };
+        let backup = document.and_then(|document| serde_json::from_slice::<Backup>(&document).ok());
+        if let Some(backup) = backup {
+            return Ok(Some(backup.taken_at));
+        }
+    }
+    Ok(None)
+}
+
 /// The ids of all backups in order, of those that were not finished too.
 pub(super) async fn ids(archive: &dyn Archive) -> Result<Vec<String>, BackupError> {
     let mut ids = Vec::new();
@@ -81,6 +96,11 @@ pub(super) async fn ids(archive: &dyn Archive) -> Result<Vec<String>, BackupErro
 
 /// The backup of an id, or the latest one.
 pub(super) async fn find(archive: &dyn Archive, id: Option<&str>) -> Result<Backup, BackupError> {
+    let found = named(archive, id).await?;
+    if found.format == FORMAT { Ok(found) } else { Err(BackupError::Newer(format!("format {}", found.format))) }
+}
+
+async fn named(archive: &dyn Archive, id: Option<&str>) -> Result<Backup, BackupError> {
     let mut backups = list(archive).await?;
     let told = |text: &str| BackupError::NoSuchBackup(text.to_owned());
     match id {

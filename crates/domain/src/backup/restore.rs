@@ -4,8 +4,8 @@
 //! are read and kept. A property marks the database until the restore is done: no registry opens before, and running it
 //! again goes on.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::time::Duration;
 
 use berth_oci::digest::Digest;
 use berth_store::blob_store::chunks;
@@ -16,16 +16,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::document::{Batch, Reader};
 use super::{AT_ONCE, Backup, BackupError, Progress, place};
 use crate::error::Error;
-use crate::garbage::KEYS_KEPT_UNTIL;
+use crate::garbage::{KEYS_KEPT_UNTIL, keep_keys};
 use crate::{Parts, seal};
 
 /// Marks a database whose restore has not ended; its value is the backup's id.
 pub(crate) const UNFINISHED: &str = "restore_unfinished";
 /// Rows written in one transaction.
 const BATCH: usize = 500;
-/// How long keys without a row stay after a restore: they may belong to pushes behind the backup, which
-/// `berth verify --rebuild` finds.
-const KEYS_STAY: Duration = Duration::from_hours(7 * 24);
 
 /// What came of restoring a backup.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -220,14 +217,38 @@ impl Run<'_> {
         Ok(Some(writer.commit(&blob.digest).await.map_err(Error::from)?.key))
     }
 
+    /// Opens the database to registries if it holds what the backup does. Keys without a row may belong to pushes behind the
+    /// backup, which `berth verify --rebuild` finds.
     async fn end(&self) -> Result<(), BackupError> {
         self.parts.database.settle_row_numbers().await?;
-        let stay = self.parts.clock.now().after(KEYS_STAY).as_millis().to_string();
+        let (now, expected) = (self.parts.clock.now(), self.expected_rows());
         let end = self.parts.database.write(move |txn| {
-            properties::set(txn, KEYS_KEPT_UNTIL, stay.as_bytes())?;
+            ensure_rows(txn, &expected)?;
+            keep_keys(txn, now)?;
             Ok::<_, BackupError>(properties::remove(txn, UNFINISHED)?)
         });
-        end.await
+        let ended = end.await;
+        if matches!(ended, Err(BackupError::Disturbed(_))) {
+            self.distrust().await?;
+        }
+        ended
+    }
+
+    /// The next attempt begins at the beginning.
+    async fn distrust(&self) -> Result<(), BackupError> {
+        let marked = format!("{}, which was disturbed", self.restored.backup.id);
+        let mark = move |txn: &mut dyn Transaction| Ok(properties::set(txn, UNFINISHED, marked.as_bytes())?);
+        self.parts.database.write(mark).await
+    }
+
+    /// How many rows each table must have now. Properties are the database's own in part.
+    fn expected_rows(&self) -> BTreeMap<String, u64> {
+        let mut expected = self.restored.backup.rows.clone();
+        expected.remove("properties");
+        if self.without_secrets {
+            expected.remove("access_keys");
+        }
+        expected
     }
 }
 
@@ -242,6 +263,17 @@ enum Brought {
     There(BlobKey),
     Copied(BlobKey),
     Lacking,
+}
+
+/// A node that served from the database meanwhile would have mixed its rows among those of the backup.
+fn ensure_rows(txn: &mut dyn Transaction, expected: &BTreeMap<String, u64>) -> Result<(), BackupError> {
+    for table in TABLES {
+        let there = table.count(txn)?;
+        if expected.get(table.name).is_some_and(|count| *count != there) {
+            return Err(BackupError::Disturbed(table.name));
+        }
+    }
+    Ok(())
 }
 
 /// Properties alone are made by looking at a registry, and hold nothing that could be missed.

@@ -1,6 +1,6 @@
 //! Taking a backup.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
@@ -62,7 +62,7 @@ impl Domain {
         if !self.take_lease(&holder).await? {
             return Err(BackupError::Busy);
         }
-        let mut run = Run { domain: self, archive, scratch: Arc::new(scratch), progress, known: HashSet::new() };
+        let mut run = Run { domain: self, archive, scratch: Arc::new(scratch), progress, known: HashMap::new() };
         let taken = tokio::select! {
             taken = run.all(keep) => taken,
             lost = self.hold_lease(&holder) => Err(lost),
@@ -103,14 +103,16 @@ struct Run<'r> {
     archive: &'r dyn Archive,
     scratch: Arc<File>,
     progress: &'r dyn Progress,
-    /// The blobs that the archive holds, by the first digits of their hashes.
-    known: HashSet<u128>,
+    /// The blobs that the archive holds and their sizes, by the first digits of their hashes.
+    known: HashMap<u128, u64>,
 }
 
 impl Run<'_> {
     async fn all(&mut self, keep: Option<NonZeroUsize>) -> Result<Taken, BackupError> {
         place::claim(self.archive, &self.registry_id().await?).await?;
-        let taken_at = self.domain.clock.now();
+        // Nobody else writes to this archive: only one backup of a registry is taken at a time.
+        self.archive.sweep().await?;
+        let taken_at = self.moment().await?;
         let id = self.id(taken_at);
         let rows = self.read_tables().await?;
         let tables = self.put_tables(&id).await?;
@@ -131,6 +133,13 @@ impl Run<'_> {
         let fresh = hex::encode(sixteen(self.domain.random.as_ref())).into_bytes();
         let write = self.domain.database.write(move |txn| Ok(properties::get_or_set(txn, REGISTRY_ID, &fresh)?));
         write.await.map(|id: Vec<u8>| String::from_utf8_lossy(&id).into_owned())
+    }
+
+    /// Now, but behind the latest backup also where the clock was set back: retention and restore go by the order of ids.
+    async fn moment(&self) -> Result<Timestamp, BackupError> {
+        let now = self.domain.clock.now();
+        let latest = place::latest_moment(self.archive).await?;
+        Ok(latest.map_or(now, |latest| now.max(latest.after(Duration::from_millis(1)))))
     }
 
     /// The moment, for people and for order, and something that no other backup has.
@@ -163,7 +172,8 @@ impl Run<'_> {
     async fn learn_known(&mut self) -> Result<(), BackupError> {
         let mut listed = self.archive.list("blobs");
         while let Some(found) = listed.try_next().await? {
-            self.known.extend(found.name.rsplit('/').next().and_then(short));
+            let hash = found.name.rsplit('/').next().and_then(short);
+            self.known.extend(hash.map(|hash| (hash, found.size)));
         }
         Ok(())
     }
@@ -187,10 +197,9 @@ impl Run<'_> {
     }
 
     async fn copy<'b>(&self, blob: &'b Blob) -> Result<(&'b Blob, Outcome), BackupError> {
-        let outcome = match short(&blob.digest.hex()) {
-            Some(hash) if self.known.contains(&hash) => Outcome::There,
-            _ => self.copy_anew(blob).await?,
-        };
+        // One of another size was cut by whoever moved the archive: it is written anew.
+        let held = short(&blob.digest.hex()).and_then(|hash| self.known.get(&hash));
+        let outcome = if held == Some(&blob.size) { Outcome::There } else { self.copy_anew(blob).await? };
         self.progress.done(blob.size);
         Ok((blob, outcome))
     }

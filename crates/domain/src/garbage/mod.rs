@@ -6,24 +6,23 @@
 //! in one transaction, so pushes and pulls go on meanwhile, and a crash leaves at most keys without a row, which the last
 //! step finds.
 
+mod kept;
 mod round;
 mod walk;
 
 use async_trait::async_trait;
 use berth_oci::digest::Digest;
 use berth_oci::name::RepositoryName;
-use berth_store::{Timestamp, garbage, properties};
+use berth_store::garbage;
 
 use walk::{Place, Walk};
 
+pub(crate) use kept::{KEYS_KEPT_UNTIL, keep_keys, keep_keys_of_lost_database};
 pub use round::Step;
 
-use crate::Domain;
 use crate::error::Error;
 use crate::repositories::existing;
-
-/// Until this moment, in milliseconds since 1970, keys without a row stay: a restore may have gone back behind them.
-pub(crate) const KEYS_KEPT_UNTIL: &str = "keys_kept_until";
+use crate::{Domain, backup};
 
 /// Something that is to go, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -107,6 +106,7 @@ impl Domain {
         if !dry {
             self.ensure_not_read_only()?;
         }
+        backup::ensure_restored(&self.database).await?;
         let mut walk = Walk { domain: self, collector, dry, collected: Collected::default() };
         let mut place = Some(Place::START);
         while let Some(at) = place {
@@ -116,12 +116,6 @@ impl Domain {
             place = next;
         }
         Ok(walk.collected)
-    }
-
-    async fn are_keys_kept(&self) -> Result<bool, Error> {
-        let kept = self.database.read(|txn| properties::get(txn, KEYS_KEPT_UNTIL).map_err(Error::from)).await?;
-        let until = kept.and_then(|text| String::from_utf8_lossy(&text).parse().ok());
-        Ok(until.is_some_and(|until| self.clock.now() < Timestamp::from_millis(until)))
     }
 
     /// Promises that a link stays for a while; `false` where it just went away. Written only where half of the last

@@ -12,8 +12,8 @@ use berth_store::{Timestamp, properties};
 
 use super::walk::{Place, Walk};
 use super::{Collected, Collector};
-use crate::Domain;
 use crate::error::Error;
+use crate::{Domain, backup};
 
 /// The property that holds the [`Round`].
 const ROUND: &str = "collection_round";
@@ -95,6 +95,8 @@ impl Domain {
     /// Of the stores. The batch then waits for the next round; a read-only registry collects nothing.
     pub async fn collect_step(&self, interval: Duration, collector: &mut dyn Collector) -> Result<Step, Error> {
         self.ensure_not_read_only()?;
+        // A restore begun beside this process has written some of the rows, and not yet those that need them.
+        backup::ensure_restored(&self.database).await?;
         let known = self.database.read(|txn| properties::get(txn, ROUND).map_err(Error::from)).await?;
         let round = known.as_deref().and_then(|text| Round::parse(&String::from_utf8_lossy(text)));
         let (mut round, place) = match Round::current(round, self.clock.now(), interval) {

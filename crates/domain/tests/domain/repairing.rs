@@ -7,7 +7,8 @@ use berth_domain::backup::Progress;
 use berth_domain::repair::{Repaired, Spare};
 use berth_domain::verify::Finding;
 use berth_domain::{Domain, Error};
-use berth_store::{BlobStore, StoreError, Value};
+use berth_store::blobs::{self, Location};
+use berth_store::{BlobKey, BlobStore, StoreError, Timestamp, Transaction, Value};
 use berth_store_blob::{FilesystemStore, MovingStore, ObjectArchive};
 
 use crate::keeping::Hashed;
@@ -127,11 +128,25 @@ async fn a_lost_database_leaves_blobs_and_large_manifests() {
     assert_eq!(again.blobs, 0);
 }
 
-async fn store(store: &dyn BlobStore, bytes: &[u8]) {
-    let key = berth_store::BlobKey::fresh(&berth_store::SystemRandom);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_ends_behind_a_rebuild_keeps_what_that_found() {
+    let registry = TestRegistry::new().await;
+    let bytes = b"written by a push that has not ended".as_slice();
+    let key = store(&FilesystemStore::open(registry.blobs_folder()).unwrap(), bytes).await;
+    registry.domain.rebuild(&registry.admin, &name("recovered"), &mut Hashed::default()).await.unwrap();
+    let (location, size) = (Location::Key(key), bytes.len() as u64);
+    let end = move |txn: &mut dyn Transaction| {
+        blobs::record(txn, &digest(bytes), &location, size, Timestamp::from_millis(0))
+    };
+    let (_, unneeded) = registry.database().await.write(end).await.unwrap();
+    assert_eq!(unneeded, None, "the push would delete the bytes of the blob");
+}
+
+async fn store(store: &dyn BlobStore, bytes: &[u8]) -> BlobKey {
+    let key = BlobKey::fresh(&berth_store::SystemRandom);
     let mut writer = store.create(&key, berth_oci::digest::Algorithm::Sha256).await.unwrap();
     writer.append(bytes.to_vec().into()).await.unwrap();
-    writer.commit(&digest(bytes)).await.unwrap();
+    writer.commit(&digest(bytes)).await.unwrap().key
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 //! renamed to it. [`SealedArchive`] encrypts what it hands on to another archive.
 
 mod sealed;
+mod sweep;
 
 use std::io;
 use std::path::Path as Folder;
@@ -19,6 +20,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
 pub use self::sealed::{ArchiveKey, SealedArchive};
+use self::sweep::Leftovers;
 use crate::s3::{S3Settings, bucket};
 
 /// What goes out in one request; a larger object goes in parts of so much.
@@ -30,6 +32,7 @@ const IN_FLIGHT: usize = 3;
 pub struct ObjectArchive {
     store: Arc<dyn ObjectStore>,
     root: Path,
+    leftovers: Leftovers,
 }
 
 impl ObjectArchive {
@@ -41,7 +44,8 @@ impl ObjectArchive {
         };
         std::fs::create_dir_all(folder).map_err(|error| cannot(&error))?;
         let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| cannot(&error))?;
-        Ok(Self { store: Arc::new(files.with_fsync(true)), root: Path::default() })
+        let leftovers = Leftovers::Files(folder.to_owned());
+        Ok(Self { store: Arc::new(files.with_fsync(true)), root: Path::default(), leftovers })
     }
 
     /// The archive below the prefix of a bucket.
@@ -50,7 +54,7 @@ impl ObjectArchive {
             action: format!("opening the bucket {}", settings.bucket),
             reason: error.to_string(),
         })?;
-        Ok(Self { store: Arc::new(opened), root: Path::from(settings.prefix.as_str()) })
+        Ok(Self { store: Arc::new(opened), root: Path::from(settings.prefix.as_str()), leftovers: Leftovers::Parts })
     }
 
     fn path(&self, name: &str) -> Path {
@@ -121,6 +125,11 @@ impl Archive for ObjectArchive {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(told(name, "deleting", &error)),
         }
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let removed = self.leftovers.remove().await;
+        removed.map_err(|error| ArchiveError::Failed { action: "sweeping".to_owned(), reason: error.to_string() })
     }
 }
 

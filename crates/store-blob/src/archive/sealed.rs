@@ -14,7 +14,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::Payload;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"BERTHSL1";
@@ -102,12 +102,22 @@ impl<A: Archive> Archive for SealedArchive<A> {
     }
 
     fn list(&self, folder: &str) -> BoxStream<'static, Result<Archived, ArchiveError>> {
-        self.inner.list(folder)
+        self.inner.list(folder).map_ok(|found| Archived { size: plain_size(found.size), ..found }).boxed()
     }
 
     async fn delete(&self, name: &str) -> Result<(), ArchiveError> {
         self.inner.delete(name).await
     }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        self.inner.sweep().await
+    }
+}
+
+/// How many bytes are sealed in an object of this size.
+fn plain_size(sealed: u64) -> u64 {
+    let pieces = sealed.saturating_sub((MAGIC.len() + NONCE) as u64);
+    pieces.saturating_sub(pieces.div_ceil((PIECE + TAG) as u64) * TAG as u64)
 }
 
 /// Gathers until there is more than `size`; `false` where the content ended before.

@@ -76,6 +76,17 @@ async fn what_is_sealed_opens_only_unchanged_and_under_its_name_and_key() {
     assert!(get(&other, "a/1").await.is_err(), "it opened with another key");
 }
 
+#[tokio::test]
+async fn what_a_writer_that_died_left_is_swept_away() {
+    let (archive, folder) = folder();
+    put(&archive, "a/1", b"whole").await;
+    let left = folder.path().join("made/a/2#1");
+    std::fs::write(&left, b"ha").unwrap();
+    archive.sweep().await.unwrap();
+    assert!(!left.exists());
+    assert_eq!(get(&archive, "a/1").await.unwrap(), b"whole");
+}
+
 #[test]
 fn a_key_is_32_bytes_and_is_not_shown() {
     assert!(ArchiveKey::parse(" AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").is_some());
