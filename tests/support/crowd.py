@@ -1,7 +1,8 @@
 """Clients that push, pull, move tags and delete without a pause, and know what was acknowledged.
 
 Each has repositories of its own, so that the last answer it got is what must be there. It repeats what fails as ordinary
-clients do; a request that fails all the same fails the test.
+clients do; a request that fails all the same fails the test. Each remembers when it began and ended every change and what
+must be there after it, so that a copy of the registry from some moment can be told from one that never was.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 import random
 import threading
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +25,24 @@ KIB = 1024
 
 class Refused(Exception):
     """The registry answered what no repetition changes, or never what it should."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is in a worker's repositories: tags with their digests, images, and images of the other repository."""
+
+    tags: frozenset
+    images: frozenset
+    mounted: frozenset
+
+
+@dataclass(frozen=True)
+class Change:
+    """When something was asked for, when it was acknowledged, and what was there then."""
+
+    began: float
+    ended: float
+    state: State
 
 
 class Worker:
@@ -40,6 +60,8 @@ class Worker:
         self.blobs = {}
         self.deleted = set()
         self.tags = {}
+        self.mounted = set()
+        self.history = [Change(0, 0, State(frozenset(), frozenset(), frozenset()))]
         self.counts = {}
         self.repeated = 0
         self.begun_anew = 0
@@ -187,6 +209,7 @@ class Worker:
                 query = f"mount={part['digest']}&from={self.repository}"
                 self.call("POST", f"/v2/{self.other}/blobs/uploads/?{query}", {201})
             self.manifest(self.other, sha256(body), body)
+            self.mounted.add(sha256(body))
 
     def pull(self):
         if self.tags:
@@ -206,7 +229,11 @@ class Worker:
     def act(self):
         names = ["push"] * 4 + ["pull"] * 3 + ["move_tag", "delete_tag", "delete_image", "mount"]
         name = self.random.choice(names)
+        began = time.monotonic()
         getattr(self, name)()
+        state = State(frozenset(self.tags.items()), frozenset(self.images), frozenset(self.mounted))
+        if state != self.history[-1].state:
+            self.history.append(Change(began, time.monotonic(), state))
         self.counts[name] = self.counts.get(name, 0) + 1
 
     # What must be true afterwards
@@ -225,10 +252,43 @@ class Worker:
             self.call("HEAD", f"/v2/{self.repository}/manifests/{digest}", {404}, headers={"Accept": IMAGE})
 
 
-class Crowd:
-    """Workers, at work while used as a context manager."""
+    # What a copy of the registry must be
 
-    def __init__(self, registry, workers, seed, name="crowd"):
+    def seen(self, repository):
+        """The tags and images of a repository, everything that is there pulled and hashed."""
+        there = self.call("GET", f"/v2/{repository}/tags/list", {200, 404})[0]
+        tags = {}
+        for tag in (there.json().get("tags") or []) if there.status_code == 200 else []:
+            head, _ = self.call("HEAD", f"/v2/{repository}/manifests/{tag}", {200}, headers={"Accept": IMAGE})
+            tags[tag] = head.headers["Docker-Content-Digest"]
+        images = set()
+        for digest in {digest for change in self.history for digest in change.state.images}:
+            target = f"/v2/{repository}/manifests/{digest}"
+            if self.call("HEAD", target, {200, 404}, headers={"Accept": IMAGE})[0].status_code == 200:
+                self.check_image(repository, digest, digest)
+                images.add(digest)
+        return frozenset(tags.items()), frozenset(images)
+
+    def check_copy(self, registry, begin, end):
+        """The copy was made between two moments: it must be what was there at one of them, no more and no less."""
+        copy = Worker(registry, "", 0, 0)
+        copy.history = self.history
+        tags, images = copy.seen(self.repository)
+        _, mounted = copy.seen(self.other)
+        state = State(tags, images, mounted)
+        first = max(nth for nth, change in enumerate(self.history) if change.ended <= begin)
+        last = max(nth for nth, change in enumerate(self.history) if change.began <= end)
+        if all(change.state != state for change in self.history[first : last + 1]):
+            known = [nth for nth, change in enumerate(self.history) if change.state == state]
+            raise Refused(f"{self.repository} is as after {known or 'no'} changes, not {first} to {last}: {state}")
+        return len(state.images) + len(state.mounted)
+
+
+class Crowd:
+    """Workers, at work while used as a context manager; each rests for `pause` seconds between two things."""
+
+    def __init__(self, registry, workers, seed, name="crowd", pause=0):
+        self.pause = pause
         print(f"BERTH_TEST_SEED={seed}")
         self.workers = [Worker(registry, name, nth, seed) for nth in range(workers)]
         self.over = threading.Event()
@@ -237,7 +297,7 @@ class Crowd:
 
     def _work(self, worker):
         try:
-            while not self.over.is_set():
+            while not self.over.wait(self.pause):
                 worker.act()
         except Exception as error:  # told by whoever waits
             self.failures.append(f"{worker.repository}: {error!r}")
@@ -266,6 +326,10 @@ class Crowd:
         for worker in self.workers:
             worker.check()
         return self
+
+    def check_copy(self, registry, begin, end):
+        """How many images a copy of the registry has, which was made between two moments."""
+        return sum(worker.check_copy(registry, begin, end) for worker in self.workers)
 
     def told(self):
         counts = {}

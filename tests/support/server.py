@@ -136,10 +136,12 @@ class Berth:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def running(binary, folder, *flags):
-    """A server on a fresh data folder. At the end it must stop cleanly and its data be whole."""
+def running(binary, folder, *flags, settings=None):
+    """A server on a fresh data folder; `settings` are variables of its environment. At the end it must stop cleanly and its
+    data be whole."""
     folder.mkdir(parents=True)
-    return whole_at_the_end(Berth(binary, folder / "data", folder / "log", flags=[str(f) for f in flags]))
+    arguments = {"flags": [str(flag) for flag in flags], "more_environment": settings or {}}
+    return whole_at_the_end(Berth(binary, folder / "data", folder / "log", **arguments))
 
 
 @contextmanager
