@@ -23,6 +23,8 @@ use crate::caller::Caller;
 const LEASE: Duration = Duration::from_mins(1);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(15);
+/// How often tables are read, at most, because a collection took what they named.
+const ATTEMPTS: usize = 3;
 /// Names a registry whatever becomes of its servers.
 const REGISTRY_ID: &str = "registry_id";
 
@@ -112,16 +114,13 @@ impl Run<'_> {
         place::claim(self.archive, &self.registry_id().await?).await?;
         // Nobody else writes to this archive: only one backup of a registry is taken at a time.
         self.archive.sweep().await?;
-        let taken_at = self.moment().await?;
-        let id = self.id(taken_at);
-        let rows = self.read_tables().await?;
-        let tables = self.put_tables(&id).await?;
-        self.learn_known().await?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let backup =
-            Backup { format: FORMAT, id, taken_at, version, tables, rows, blobs: 0, bytes: 0, lacking: Vec::new() };
-        let mut taken = Taken { backup, copied: 0, copied_bytes: 0, removed: Vec::new() };
-        self.copy_blobs(&mut taken).await?;
+        let mut taken = self.begun().await?;
+        for _ in 0..ATTEMPTS {
+            self.attempt(&mut taken).await?;
+            if !self.was_outrun(&taken.backup.lacking).await? {
+                break;
+            }
+        }
         place::put(self.archive, &format!("backups/{}/backup.json", taken.backup.id), &taken.backup).await?;
         if let Some(keep) = keep {
             taken.removed = keep::latest(self.archive, keep, &self.scratch).await?;
@@ -133,6 +132,49 @@ impl Run<'_> {
         let fresh = hex::encode(sixteen(self.domain.random.as_ref())).into_bytes();
         let write = self.domain.database.write(move |txn| Ok(properties::get_or_set(txn, REGISTRY_ID, &fresh)?));
         write.await.map(|id: Vec<u8>| String::from_utf8_lossy(&id).into_owned())
+    }
+
+    async fn begun(&self) -> Result<Taken, BackupError> {
+        let taken_at = self.moment().await?;
+        let (version, nothing) = (env!("CARGO_PKG_VERSION").to_owned(), Digest::of(Algorithm::Sha256, b""));
+        let backup = Backup {
+            format: FORMAT,
+            id: self.id(taken_at),
+            taken_at,
+            version,
+            tables: nothing,
+            rows: BTreeMap::new(),
+            blobs: 0,
+            bytes: 0,
+            lacking: Vec::new(),
+        };
+        Ok(Taken { backup, copied: 0, copied_bytes: 0, removed: Vec::new() })
+    }
+
+    /// Takes the tables and then what they name.
+    async fn attempt(&mut self, taken: &mut Taken) -> Result<(), BackupError> {
+        let backup = &mut taken.backup;
+        backup.rows = self.read_tables().await?;
+        backup.tables = self.put_tables(&backup.id).await?;
+        (backup.blobs, backup.bytes) = (0, 0);
+        backup.lacking.clear();
+        self.learn_known().await?;
+        self.copy_blobs(taken).await
+    }
+
+    /// Whether a collection that had asked for the lease before it was taken forgot blobs after the tables were read. They were
+    /// garbage; tables that are read anew do not name them.
+    async fn was_outrun(&self, lacking: &[Digest]) -> Result<bool, BackupError> {
+        let lacking = lacking.to_vec();
+        let read = self.domain.database.read(move |txn| {
+            for digest in &lacking {
+                if blobs::find(txn, digest)?.is_none() {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, BackupError>(false)
+        });
+        read.await
     }
 
     /// Now, but behind the latest backup also where the clock was set back: retention and restore go by the order of ids.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use berth_domain::backup::{self, BackupError, Progress, Restored, Taken};
@@ -18,47 +17,47 @@ use tempfile::TempDir;
 use crate::garbage::Heard;
 use crate::registry::{TestRegistry, about, body, count_files, digest, index, name, reference};
 
-struct Nobody;
+pub struct Nobody;
 
 impl Progress for Nobody {
     fn expect(&self, _: u64) {}
     fn done(&self, _: u64) {}
 }
 
-async fn collect(domain: &Domain) {
+pub async fn collect(domain: &Domain) {
     domain.collect_garbage(false, &mut Heard::default()).await.unwrap();
 }
 
 /// The file that holds these bytes.
-fn file_of(registry: &TestRegistry, bytes: &[u8]) -> Option<PathBuf> {
+pub fn file_of(registry: &TestRegistry, bytes: &[u8]) -> Option<PathBuf> {
     let shards = std::fs::read_dir(registry.blobs_folder()).unwrap().map(|shard| shard.unwrap().path());
     let mut files = shards.flat_map(|shard| std::fs::read_dir(shard).unwrap()).map(|file| file.unwrap().path());
     files.find(|file| std::fs::read(file).unwrap() == bytes)
 }
 
-fn scratch() -> File {
+pub fn scratch() -> File {
     tempfile::tempfile().unwrap()
 }
 
-fn archive() -> (ObjectArchive, TempDir) {
+pub fn archive() -> (ObjectArchive, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (ObjectArchive::folder(folder.path()).unwrap(), folder)
 }
 
-fn keep(backups: usize) -> Option<NonZeroUsize> {
+pub fn keep(backups: usize) -> Option<NonZeroUsize> {
     NonZeroUsize::new(backups)
 }
 
-async fn take(registry: &TestRegistry, archive: &ObjectArchive) -> Taken {
+pub async fn take(registry: &TestRegistry, archive: &ObjectArchive) -> Taken {
     registry.domain.back_up(&registry.admin, archive, scratch(), None, &Nobody).await.unwrap()
 }
 
-async fn restore(parts: &Parts, archive: &ObjectArchive) -> Result<Restored, BackupError> {
+pub async fn restore(parts: &Parts, archive: &ObjectArchive) -> Result<Restored, BackupError> {
     backup::restore(parts, archive, None, false, &scratch(), &Nobody).await
 }
 
 /// Every row of every table. Keys of blobs differ from one store to the next; what a restore itself notes is not compared.
-async fn rows(database: &Database) -> Vec<(String, Vec<Row>)> {
+pub async fn rows(database: &Database) -> Vec<(String, Vec<Row>)> {
     let read = database.read(|txn| {
         let mut tables = Vec::new();
         for table in TABLES {
@@ -82,7 +81,7 @@ async fn rows(database: &Database) -> Vec<(String, Vec<Row>)> {
 }
 
 /// A registry with something of everything.
-async fn filled() -> TestRegistry {
+pub async fn filled() -> TestRegistry {
     let registry = TestRegistry::new().await;
     let image = registry.image("team/app", "1", b"{}", &[b"layer one", b"layer two"]).await;
     let other = registry.image("team/other", "latest", b"{\"a\":1}", &[b"layer one"]).await;
@@ -341,92 +340,4 @@ async fn open_uploads_are_not_in_it() {
     assert_eq!(take(&registry, &archive).await.backup.blobs, 0);
     let stranger = registry.domain.back_up(&berth_domain::Caller::Anonymous, &archive, scratch(), None, &Nobody).await;
     assert!(matches!(stranger, Err(BackupError::Registry(Error::Unauthenticated))), "{stranger:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_was_set_back_costs_no_backup() {
-    let registry = filled().await;
-    let (archive, _folder) = archive();
-    registry.clock.advance(Duration::from_hours(50));
-    let first = take(&registry, &archive).await;
-    registry.clock.set_back(Duration::from_hours(50));
-    registry.blob("team/app", b"of the second").await;
-    let second = registry.domain.back_up(&registry.admin, &archive, scratch(), keep(1), &Nobody).await.unwrap();
-    assert_eq!(second.removed, [first.backup.id]);
-    assert_eq!(backup::list(&archive).await.unwrap(), std::slice::from_ref(&second.backup));
-    let checked = backup::check(&archive, None, &scratch(), &Nobody).await.unwrap();
-    assert_eq!((checked.blobs, checked.findings.len()), (second.backup.blobs, 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_cut_in_the_archive_is_copied_anew() {
-    let registry = filled().await;
-    let (archive, folder) = archive();
-    take(&registry, &archive).await;
-    let hex = digest(b"layer one").hex();
-    let path = folder.path().join(format!("blobs/sha256/{}/{hex}", &hex[..2]));
-    std::fs::write(&path, b"layer").unwrap();
-    assert_eq!(take(&registry, &archive).await.copied, 1);
-    assert_eq!(std::fs::read(&path).unwrap(), b"layer one");
-}
-
-/// Somebody who writes to the database while it is restored.
-struct Meddler(Database, AtomicBool);
-
-impl Progress for Meddler {
-    fn expect(&self, _: u64) {}
-
-    fn done(&self, _: u64) {
-        if !self.1.swap(true, Ordering::SeqCst) {
-            let sql = "INSERT INTO repositories (id, account, region, name, created_at, created_by) \
-                       VALUES (4000, '0', 'r', 'meddled', 0, 'x')";
-            let write = self.0.write(move |txn| txn.execute(sql, &[]));
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write)).unwrap();
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_others_wrote_into_is_not_taken_for_whole() {
-    let registry = filled().await;
-    let (archive, _folder) = archive();
-    take(&registry, &archive).await;
-    let (parts, elsewhere) = registry.parts_elsewhere().await;
-    let meddler = Meddler(parts.database.clone(), AtomicBool::new(false));
-    let disturbed = backup::restore(&parts, &archive, None, false, &scratch(), &meddler).await;
-    assert!(matches!(disturbed, Err(BackupError::Disturbed("repositories"))), "{disturbed:?}");
-    restore(&parts, &archive).await.unwrap();
-    assert_eq!(rows(&parts.database).await, rows(&registry.database().await).await);
-    drop((parts, meddler));
-    registry.opened(elsewhere).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_collected_while_a_restore_is_under_way() {
-    let registry = TestRegistry::new().await;
-    registry.blob("team/app", b"its manifest is not restored yet").await;
-    registry.clock.advance(Duration::from_hours(30));
-    let mark = |txn: &mut dyn berth_store::Transaction| properties::set(txn, "restore_unfinished", b"x");
-    registry.database().await.write(mark).await.unwrap();
-    let collected = registry.domain.collect_garbage(false, &mut Heard::default()).await;
-    assert!(matches!(collected, Err(Error::RestoreUnfinished(_))), "{collected:?}");
-    assert_eq!(registry.files(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_lost_database_knew_stays_for_a_week() {
-    let registry = filled().await;
-    let files = registry.files();
-    // Files have the time of the real clock, which must be long ago.
-    registry.clock.advance(Duration::from_hours(10 * 365 * 24));
-    let (mut parts, _elsewhere) = registry.parts_elsewhere().await;
-    parts.blobs = std::sync::Arc::new(berth_store_blob::FilesystemStore::open(registry.blobs_folder()).unwrap());
-    let domain = Domain::open(parts).await.unwrap();
-    collect(&domain).await;
-    registry.clock.advance(Duration::from_hours(6 * 24));
-    collect(&domain).await;
-    assert_eq!(registry.files(), files);
-    registry.clock.advance(Duration::from_hours(2 * 24));
-    collect(&domain).await;
-    assert_eq!(registry.files(), 0);
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod backup;
+mod backup_faults;
 mod garbage;
 mod images;
 mod keeping;

@@ -135,9 +135,8 @@ async fn a_push_that_ends_behind_a_rebuild_keeps_what_that_found() {
     let key = store(&FilesystemStore::open(registry.blobs_folder()).unwrap(), bytes).await;
     registry.domain.rebuild(&registry.admin, &name("recovered"), &mut Hashed::default()).await.unwrap();
     let (location, size) = (Location::Key(key), bytes.len() as u64);
-    let end = move |txn: &mut dyn Transaction| {
-        blobs::record(txn, &digest(bytes), &location, size, Timestamp::from_millis(0))
-    };
+    let end =
+        move |txn: &mut dyn Transaction| blobs::record(txn, &digest(bytes), &location, size, Timestamp::from_millis(0));
     let (_, unneeded) = registry.database().await.write(end).await.unwrap();
     assert_eq!(unneeded, None, "the push would delete the bytes of the blob");
 }
