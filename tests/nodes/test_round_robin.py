@@ -1,6 +1,7 @@
 """The round-robin itself: what the suites on several nodes rest upon."""
 
 import http.client
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -143,6 +144,13 @@ def test_a_node_that_takes_no_connection_is_left_out(front, servers):
     servers[1].server_close()
     wire = http.client.HTTPConnection("127.0.0.1", front.port)
     assert ask(wire, "GET", "/")[0] == 502
+
+
+def test_who_tries_tls_where_there_is_none_is_told_at_once(front):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", front.port), timeout=30) as wire, pytest.raises(ssl.SSLError):
+        context.wrap_socket(wire)
 
 
 def test_it_speaks_tls(servers, certificates):

@@ -43,9 +43,13 @@ class Head:
 async def read_head(reader):
     """The next message's head; `None` where the other side ended before it."""
     try:
-        text = await reader.readuntil(b"\r\n\r\n")
+        text = await reader.read(1)
+        if text and not text.isalpha():
+            # A client that tries TLS first must hear at once that nobody speaks it here.
+            raise BrokenMessage("it is no HTTP")
+        text += await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
-        if error.partial:
+        if text or error.partial:
             raise BrokenMessage("it ended in a head") from None
         return None
     except (asyncio.LimitOverrunError, OSError) as error:
