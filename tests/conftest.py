@@ -33,7 +33,11 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if NODES > 1:
+        others = [item for item in items if item.get_closest_marker("own_binary")]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
     if not FOREIGN:
         return
     for item in items:

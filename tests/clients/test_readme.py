@@ -53,6 +53,7 @@ def first_start(scratch):
 
 
 @pytest.mark.needs_berth
+@pytest.mark.own_binary
 @pytest.mark.timeout(900)
 def test_readme(first_start, docker):
     wait_until("the key to be printed", lambda: SECRET.search(first_start.read_text()))

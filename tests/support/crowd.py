@@ -154,7 +154,7 @@ class Worker:
     # What it does
 
     def push(self):
-        size = self.random.choice([3, 40, 200, 700]) * KIB + self.random.randrange(1000)
+        size = self.random.choice([3, 3, 40, 40, 200, 700]) * KIB + self.random.randrange(1000)
         layers = [self.random.randbytes(size)]
         if self.blobs and self.random.random() < 0.5:
             # A layer of old, which is asked for and sent only where it is gone.

@@ -13,6 +13,10 @@ class BrokenMessage(Exception):
     """The other side ended, or sent what is no message."""
 
 
+class NotHttp(BrokenMessage):
+    """The other side speaks something else, such as TLS."""
+
+
 @dataclass
 class Head:
     """The first line and the header fields of a message, in their order."""
@@ -45,8 +49,7 @@ async def read_head(reader):
     try:
         text = await reader.read(1)
         if text and not text.isalpha():
-            # A client that tries TLS first must hear at once that nobody speaks it here.
-            raise BrokenMessage("it is no HTTP")
+            raise NotHttp("it is no HTTP")
         text += await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
         if text or error.partial:

@@ -13,12 +13,13 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from support.http1 import MAX_HEAD, BrokenMessage, has_body, pass_body, pass_on, read_head
+from support.http1 import MAX_HEAD, BrokenMessage, NotHttp, has_body, pass_body, pass_on, read_head
 
 # How long a node stays left out once it took no connection.
 LEFT_OUT_SECONDS = 0.5
 # How long what a client still sends is read after a response that came early, so that it gets to see it.
 LINGER_SECONDS = 2
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -81,6 +82,9 @@ class RoundRobin:
         try:
             while await self._request(reader, writer):
                 pass
+        except NotHttp:
+            # As other servers say it: clients that try TLS first know plain HTTP by that.
+            writer.write(BAD_REQUEST)
         except (BrokenMessage, OSError, ssl.SSLError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
