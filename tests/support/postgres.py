@@ -65,7 +65,8 @@ class Postgres:
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
+        # At once: what it holds goes with it.
+        self.process.send_signal(signal.SIGQUIT)
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
