@@ -25,6 +25,8 @@ def git(*arguments):
 
 
 def ensure_history():
+    if git("cat-file", "-e", f"{commit()}^{{commit}}").returncode != 0:
+        git("fetch", "--quiet", "--unshallow")
     found = git("cat-file", "-e", f"{commit()}^{{commit}}")
     assert found.returncode == 0, (
         f"the commit {commit()} of {PINNED.name} is not here, which needs the history: git fetch --unshallow\n"
