@@ -27,6 +27,11 @@ def build_test(package, test):
     return Path(re.search(r"Executable .*\((.*)\)", done.stderr).group(1))
 
 
+def figures(text):
+    """`name=number` words as a dict."""
+    return {name: int(number) for name, number in (word.split("=") for word in text.split())}
+
+
 def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 

@@ -94,7 +94,19 @@ impl ServerBuilder {
     ///
     /// Where `BERTH_TEST_DATABASE` is `postgres`, the server gets a database of its own on the PostgreSQL server that this
     /// process's tests share; where `BERTH_TEST_STORE` is `s3`, a part of a bucket of its own.
-    pub fn start(mut self) -> Server {
+    pub fn start(self) -> Server {
+        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
+        let data = folder.path().join("data");
+        self.start_on(folder, data)
+    }
+
+    /// Like [`Self::start`], with a data folder that the caller chose, and takes away when it likes.
+    pub fn start_at(self, data: &Path) -> Server {
+        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
+        self.start_on(folder, data.to_owned())
+    }
+
+    fn start_on(mut self, folder: TempDir, data: PathBuf) -> Server {
         let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_DATABASE__URL");
         if !chosen && Postgres::is_wanted() {
             self = self.setting("database.url", &Postgres::shared().create_database());
@@ -103,9 +115,8 @@ impl ServerBuilder {
         if !chosen && Seaweed::is_wanted() {
             self = self.on_bucket(Seaweed::shared(), &Seaweed::shared().fresh_prefix());
         }
-        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
-        let running = Running::spawn(&self, &folder.path().join("data"));
-        Server { builder: self, folder, running, ready_after: Vec::new() }.noting_start()
+        let running = Running::spawn(&self, &data);
+        Server { builder: self, _folder: folder, data, running, ready_after: Vec::new() }.noting_start()
     }
 
     /// Keeps blobs in a bucket.
@@ -145,7 +156,8 @@ impl ServerBuilder {
 #[derive(Debug)]
 pub struct Server {
     builder: ServerBuilder,
-    folder: TempDir,
+    _folder: TempDir,
+    data: PathBuf,
     running: Running,
     ready_after: Vec<Duration>,
 }
@@ -185,7 +197,7 @@ impl Server {
 
     /// `--data-dir`.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// Where blobs and uploads lie as files.
@@ -249,6 +261,24 @@ impl Server {
         assert!(!self.is_running(), "restart of a server that runs");
         self.running = Running::spawn(&self.builder, &self.data());
         self.ready_after.push(self.running.ready_after);
+    }
+
+    /// Starts on the same data and is killed after so long, ready or not. [`Self::restart`] may follow.
+    pub fn die_starting(&mut self, after: Duration) {
+        assert!(!self.is_running(), "start of a server that runs");
+        let mut command = self.builder.command(&self.data());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts another command of the binary on this data folder; what it says can be read from the child.
+    pub fn spawn_berth(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(&self.builder.binary);
+        command.args(arguments).arg("--data-dir").arg(self.data());
+        self.builder.dress(&mut command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
     }
 
     /// Runs another command of the binary on this data folder, beside the server.

@@ -11,6 +11,20 @@ pub fn check(record: &mut Record, client: &Client, chosen: &mut dyn FnMut() -> b
     Check { record, client }.run(&model, chosen);
 }
 
+/// How many blobs are there that no manifest needs: a collection must take them once their promise is over.
+pub fn count_garbage(record: &mut Record, client: &Client) -> usize {
+    let model = record.model().clone();
+    let mut check = Check { record, client };
+    let mut count = 0;
+    for (name, repository) in &model.repositories {
+        let may_be_there = repository.blobs.iter().filter(|(_, blob)| blob.there.may_be(&true));
+        for (digest, _) in may_be_there.filter(|(digest, _)| !repository.may_need(digest)) {
+            count += usize::from(check.blob(name, digest));
+        }
+    }
+    count
+}
+
 struct Check<'run> {
     record: &'run mut Record,
     client: &'run Client,
@@ -25,7 +39,9 @@ impl Check<'_> {
         }
         for (name, repository) in &model.repositories {
             let blobs = repository.blobs.iter().filter(|(_, known)| !known.there.is_certain() || chosen());
-            blobs.for_each(|(digest, _)| self.blob(name, digest));
+            for (digest, _) in blobs {
+                self.blob(name, digest);
+            }
             repository.tags.keys().for_each(|tag| self.tag(name, tag));
             self.tags(name);
         }
@@ -41,9 +57,10 @@ impl Check<'_> {
         self.saw(Sight::Manifest { repository: repository.to_owned(), digest: digest.to_owned(), there });
     }
 
-    fn blob(&mut self, repository: &str, digest: &str) {
+    fn blob(&mut self, repository: &str, digest: &str) -> bool {
         let there = is_whole(&self.client.blob(repository, digest), digest);
         self.saw(Sight::Blob { repository: repository.to_owned(), digest: digest.to_owned(), there });
+        there
     }
 
     fn tag(&mut self, repository: &str, tag: &str) {

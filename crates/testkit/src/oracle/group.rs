@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Figures, Pusher};
-use crate::Client;
+use crate::{Client, Server, eventually};
 
 /// How pushers work.
 #[derive(Clone, Debug)]
@@ -91,6 +91,24 @@ impl Oracle {
     /// Ends the open uploads, then compares everything.
     pub fn check_all(&mut self, client: &Client) {
         self.each(client, Pusher::check_all);
+    }
+
+    /// Waits until collections took everything that no manifest needs, and nothing that a manifest does; the store holds exactly
+    /// what rows own then. For a server with a short `gc.grace` and `gc.interval`.
+    pub fn garbage_goes(&mut self, server: &Server) {
+        let client = server.client();
+        eventually("garbage goes", || {
+            self.pushers.iter_mut().map(|pusher| pusher.count_garbage(&client)).sum::<usize>() == 0
+        });
+        eventually("nothing more would go", || {
+            let told = server.berth(&["gc", "--dry-run"]);
+            assert_eq!(told.code, Some(0), "{told:?}");
+            told.stdout.starts_with("0 links, 0 blobs and 0 keys")
+        });
+        self.each(&client, Pusher::check_all);
+        let verified = server.berth(&["verify"]);
+        let is_clean = verified.stdout.trim_end().ends_with("0 findings, 0 keys without an owner");
+        assert!(verified.code == Some(0) && is_clean, "{verified:?}");
     }
 
     /// What they all did.

@@ -106,6 +106,11 @@ impl Pusher {
         check::check(&mut self.record, client, &mut || true);
     }
 
+    /// How many blobs are still there that no manifest needs. Looking promises nothing.
+    pub fn count_garbage(&mut self, client: &Client) -> usize {
+        check::count_garbage(&mut self.record, client)
+    }
+
     /// What it knows.
     pub fn model(&self) -> &Model {
         self.record.model()
