@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod aim;
 mod clients;
 mod engines;
 mod moves;

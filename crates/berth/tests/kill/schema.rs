@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use berth_testkit::Server;
 
+use crate::aim::Aim;
 use crate::engines::Engines;
 use crate::run::Run;
 use crate::schema_of::Older;
@@ -17,15 +18,17 @@ fn what_was_acknowledged_survives_kills_of_a_start_on_an_older_schema() {
     run.oracle.check_all(&server.client());
     assert!(server.stop().success());
     let older = Older::of(&server, &engines);
-    let longest = whole_start(&mut server, &older, &engines);
+    let mut aim = Aim::within(whole_start(&mut server, &older, &engines));
     let mut left_at = BTreeMap::new();
     // Every round begins with the same content.
     for _ in 0..run.kills {
         let version = 1 + run.random.below(older.versions());
         older.put_back(version, &server);
-        server.die_starting(run.moment(longest));
+        server.die_starting(aim.moment(&mut run));
         engines.wait_for_silence();
-        *left_at.entry((version, older.version_now(&server))).or_insert(0) += 1;
+        let left = older.version_now(&server);
+        aim.learn(left == version);
+        *left_at.entry((version, left)).or_insert(0) += 1;
         run.rise(&mut server, &engines);
         server.kill9();
         engines.wait_for_silence();
