@@ -14,6 +14,8 @@ pub struct Run {
     pub kills: usize,
     pub random: Random,
     pub oracle: Oracle,
+    /// Links, blobs and keys that collections took between kills.
+    pub collected: usize,
 }
 
 impl Run {
@@ -22,7 +24,7 @@ impl Run {
         let seed = seed_from_environment();
         println!("kill {name} on {}: BERTH_TEST_SEED={seed} BERTH_TEST_KILLS={kills}", Engines::name());
         let settings = Settings { pause: Duration::from_millis(200), ..Settings::seeded(seed).with_grace(GRACE) };
-        Self { name, seed, kills, random: Random::seeded(seed), oracle: Oracle::new(&settings) }
+        Self { name, seed, kills, random: Random::seeded(seed), oracle: Oracle::new(&settings), collected: 0 }
     }
 
     /// A moment by chance.
@@ -59,8 +61,9 @@ impl Run {
         starts.sort();
         let (median, longest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
         let figures = self.oracle.figures();
+        let collected = if self.collected > 0 { format!(" collected={}", self.collected) } else { String::new() };
         println!(
-            "kill {} on {}: seed={} kills={} acknowledged={} cut={} promises={} lost=0 ready_median_ms={} ready_longest_ms={}",
+            "kill {} on {}: seed={} kills={} acknowledged={} cut={} promises={}{} lost=0 ready_median_ms={} ready_longest_ms={}",
             self.name,
             Engines::name(),
             self.seed,
@@ -68,6 +71,7 @@ impl Run {
             figures.acknowledged,
             figures.cut,
             figures.promises,
+            collected,
             median.as_millis(),
             longest.as_millis(),
         );
@@ -75,4 +79,15 @@ impl Run {
         assert!(figures.acknowledged > self.kills, "hardly anything was pushed: {figures:?}");
         assert!(longest < Duration::from_secs(30), "a restart took {longest:?}");
     }
+}
+
+/// Links, blobs and keys that collections took since the server was started.
+pub fn collected(client: &Client) -> usize {
+    let figures = client.get("/metrics").expect(200).text();
+    let names = ["berth_gc_links_total", "berth_gc_blobs_total", "berth_gc_keys_total"];
+    let taken = |line: &str| {
+        let (name, count) = line.split_once(' ')?;
+        if names.contains(&name) { count.parse::<usize>().ok() } else { None }
+    };
+    figures.lines().filter_map(taken).sum()
 }
