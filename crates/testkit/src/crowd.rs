@@ -15,6 +15,7 @@ use crate::within;
 
 /// What the kernel keeps of a reply for a member who sips: as little as it agrees to.
 const SMALL_WINDOW: usize = 4096;
+const LARGE_WINDOW: usize = 1024 * 1024;
 /// How much of what a member heard is kept.
 const REMEMBERED: usize = 64;
 
@@ -99,6 +100,10 @@ impl Crowd {
 
     /// Reads all that is on its way to anybody until the server has ended every connection, or for so long. True if all ended.
     pub fn read_to_the_end(&mut self, patience: Duration) -> bool {
+        for member in &self.members {
+            // What is left comes in large pieces, also to those who sipped.
+            let _ = sockopt::set_socket_recv_buffer_size(&member.socket, LARGE_WINDOW);
+        }
         within(patience, || {
             for member in self.members.iter_mut().filter(|member| !member.has_ended) {
                 member.receive(usize::MAX);

@@ -10,6 +10,8 @@ use crate::{Client, Hasher, Image, Manifest, Random, RawConnection, Reply, media
 
 /// How long one answer may take while a thousand others are under way on two cores.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// What the kernel takes ahead for one client. A thousand clients on one machine would use up what it has for all of TCP.
+const SEND_BUFFER: usize = 128 * 1024;
 /// How often a client that is told to come back does so.
 const ATTEMPTS: usize = 20;
 /// Pushers share so many repositories.
@@ -130,6 +132,7 @@ impl Pusher {
 fn connected(client: &Client) -> RawConnection {
     let mut connection = RawConnection::connect(client.address()).expect("the server takes connections");
     connection.read_timeout(PATIENCE);
+    connection.send_buffer(SEND_BUFFER);
     connection
 }
 

@@ -71,7 +71,7 @@ fn idle_connections_beyond_their_time_are_closed() {
 #[test]
 fn a_low_limit_of_open_files_is_told_and_keeps_room_for_work() {
     raise_file_limit();
-    let limited = builder().under(["sh", "-c", r#"ulimit -Hn 1024; exec "$@""#, "limited"]);
+    let limited = builder().under(["sh", "-c", r#"ulimit -n 1024; exec "$@""#, "limited"]);
     let server = limited.setting("server.idle_timeout", "10m").start();
     assert!(server.log().contains("1024"), "no word of the limit:\n{}", server.log());
     let kept = server.client();
