@@ -84,13 +84,13 @@ impl Pusher {
         target: &str,
         content_type: &str,
         length: usize,
-        send: impl Fn(&mut RawConnection) -> io::Result<()>,
+        body: impl Fn(&mut RawConnection) -> io::Result<()>,
     ) -> Reply {
         let length = length.to_string();
         let head = self.client.head(method, target, &[("Content-Length", &length), ("Content-Type", content_type)]);
         for _ in 0..ATTEMPTS {
             self.connection.send(&head).expect("the server reads a request's head");
-            let sent = send(&mut self.connection);
+            let sent = body(&mut self.connection);
             let reply = self.connection.read_reply(method).unwrap_or_else(|error| panic!("{method}: {error} {sent:?}"));
             let Some(after) = reply.header("retry-after").filter(|_| matches!(reply.status, 429 | 503)) else {
                 return reply;

@@ -2,13 +2,16 @@
 //!
 //! `bench/crowd` builds and runs this. Server, crowd and healthy clients are processes of their own. The crowd is there and gone
 //! again in turn, so that what else happens on the machine meets both sides alike.
+// A measurement fails loudly and prints what it found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+// The ambient clock is what it measures with.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::cast_precision_loss)]
 
 mod crowds;
 mod healthy;
 mod report;
 
+use std::path::Path;
 use std::time::Duration;
 
 use berth_testkit::crowd::raise_file_limit;
@@ -59,13 +62,19 @@ fn main() {
     let binary = berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth"));
     let mut report = Report::new(&binary);
     for kind in &asked.kinds {
-        let server = Server::builder(&binary).setting("server.max_connections", "12000").start();
+        let server = start(&binary);
         report.add(measure(kind, &server, &asked));
     }
     report.print();
     if let Some(file) = &asked.file {
         report.write(file);
     }
+}
+
+/// Slow uploads are left open, round after round.
+fn start(binary: &Path) -> Server {
+    let many = Server::builder(binary).setting("server.max_connections", "12000");
+    many.setting("limits.open_uploads", "1000000").start()
 }
 
 /// Rounds of both, after one that nobody counts.

@@ -4,7 +4,7 @@ use std::thread::scope;
 use std::time::Duration;
 
 use berth_testkit::crowd::{Crowd, Manner, raise_file_limit};
-use berth_testkit::{Server, within};
+use berth_testkit::{Server, eventually, within};
 
 use crate::healthy::Healthy;
 use crate::{assert_memory, builder};
@@ -73,7 +73,7 @@ fn a_low_limit_of_open_files_is_told_and_keeps_room_for_work() {
     raise_file_limit();
     let limited = builder().under(["sh", "-c", r#"ulimit -n 1024; exec "$@""#, "limited"]);
     let server = limited.setting("server.idle_timeout", "10m").start();
-    assert!(server.log().contains("1024"), "no word of the limit:\n{}", server.log());
+    eventually("a word of the limit", || server.log().contains("takes 640 connections"));
     let kept = server.client();
     kept.get("/v2/").expect(200);
     let mut crowd = Crowd::gather(server.addr(), 1500, Manner::Waits, |_| Vec::new());

@@ -63,5 +63,6 @@ fn in_the_database_file() {
             let _ = std::fs::remove_file(server.data().join(name));
         }
     }
+    assert!(refused > 0, "{count} flips hit nothing that was pulled");
     println!("the database file: {count} flips, {started} starts, {refused} pulls refused");
 }

@@ -83,7 +83,7 @@ mod tests {
                     tokio::spawn(off_the_async_path(&SMALL, || ())).await.unwrap();
                 }
             };
-            tokio::time::timeout(Duration::from_secs(60), others).await.expect("the runtime goes on");
+            tokio::time::timeout(Duration::from_mins(1), others).await.expect("the runtime goes on");
             *disk.works.lock().unwrap() = true;
             disk.changed.notify_all();
             for one in syncing {
