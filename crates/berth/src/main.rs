@@ -6,6 +6,7 @@ mod bar;
 mod commands;
 mod config;
 mod failure;
+mod file_limit;
 mod gc;
 mod import;
 mod logging;

@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::{opened, output, telemetry};
+use crate::{file_limit, opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
@@ -24,7 +24,7 @@ const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 /// Serves until a signal says stop.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
-    raise_file_limit();
+    let files = file_limit::raise();
     let signals = Signals::listen()?;
     std::fs::create_dir_all(&settings.storage.data_dir)
         .map_err(|error| Failure::doing("cannot make the data folder", error))?;
@@ -36,7 +36,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let own_door = settings.metrics.listen.is_none().then(|| Arc::clone(&render));
     let front = Arc::new(Front::new(Arc::clone(&domain), own_door, Arc::clone(&draining)));
     let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
-    let server = Server::bind(server_settings(settings), front).map_err(started)?;
+    let server = Server::bind(server_settings(settings, files), front).map_err(started)?;
     let figures = match &settings.metrics.listen {
         Some(address) => {
             let listen = vec![listen_address(address)];
@@ -66,16 +66,6 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     figures.inspect(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Connections and open uploads take a file each.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
-    }
 }
 
 fn record_metrics() -> Result<RenderMetrics, Failure> {
@@ -133,17 +123,17 @@ fn warn_of_open_doors(settings: &Settings) {
     }
 }
 
-fn server_settings(settings: &Settings) -> ServerSettings {
+fn server_settings(settings: &Settings, files: Option<u64>) -> ServerSettings {
     let server = &settings.server;
-    let files = server.tls_cert.clone().zip(server.tls_key.clone());
+    let tls = server.tls_cert.clone().zip(server.tls_key.clone());
     ServerSettings {
         listen: server.listen.iter().map(listen_address).collect(),
-        tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+        tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
         header_timeout: server.header_timeout,
         body_timeout: server.body_timeout,
         idle_timeout: server.idle_timeout,
         minimum_rate: server.minimum_rate.0,
-        max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+        max_connections: usize::try_from(file_limit::connections(server.max_connections, files)).unwrap_or(usize::MAX),
         max_header_bytes: usize::try_from(server.max_header_bytes.0).unwrap_or(usize::MAX),
         shutdown_timeout: server.shutdown_timeout,
         trusted_proxies: server.trusted_proxies.iter().filter_map(|network| text(network).parse().ok()).collect(),

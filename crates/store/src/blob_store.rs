@@ -99,6 +99,15 @@ pub enum BlobRead {
     },
 }
 
+impl BlobRead {
+    /// How many bytes there are to read.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::File { length, .. } | Self::Stream { length, .. } => *length,
+        }
+    }
+}
+
 /// A key that a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKey {

@@ -32,6 +32,13 @@ pub struct BlobRecord {
     pub quarantined: bool,
 }
 
+impl BlobRecord {
+    /// This blob, unless an index or a link that is damaged led to it instead of to the one asked for.
+    fn named(self, digest: &Digest) -> Result<Self, StoreError> {
+        if self.digest == *digest { Ok(self) } else { Err(StoreError::led_astray("blobs", digest, &self.digest)) }
+    }
+}
+
 const COLUMNS: &str = "b.id, b.digest, b.storage_key, b.inline_bytes, b.size, b.quarantined_at";
 
 fn read(row: &Row) -> Result<BlobRecord, StoreError> {
@@ -52,7 +59,8 @@ fn read(row: &Row) -> Result<BlobRecord, StoreError> {
 /// The blob of a digest, whoever links it.
 pub fn find(txn: &mut dyn Transaction, digest: &Digest) -> Result<Option<BlobRecord>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM blobs b WHERE b.digest = ?1 AND b.domain = ''");
-    txn.query(&sql, parameters![digest])?.first().map(read).transpose()
+    let rows = txn.query(&sql, parameters![digest])?;
+    rows.first().map(|row| read(row).and_then(|found| found.named(digest))).transpose()
 }
 
 /// The blob of a digest, where the repository links it.
@@ -65,7 +73,8 @@ pub fn find_linked(
         "SELECT {COLUMNS} FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id \
          WHERE l.repository_id = ?1 AND l.digest = ?2"
     );
-    txn.query(&sql, parameters![repository, digest])?.first().map(read).transpose()
+    let rows = txn.query(&sql, parameters![repository, digest])?;
+    rows.first().map(|row| read(row).and_then(|found| found.named(digest))).transpose()
 }
 
 /// Remembers where the bytes of a digest are, unless sound ones are known already. Returns the blob's row number and

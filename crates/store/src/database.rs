@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use berth_oci::digest::Digest;
 
 /// A parameter or a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,13 @@ pub enum StoreError {
     /// A function given to the database panicked; its changes were undone.
     #[error("a transaction ended by a panic and was undone")]
     Panicked,
+}
+
+impl StoreError {
+    /// A damaged row or index led to the row of another digest than the one asked for.
+    pub(crate) fn led_astray(entity: &'static str, asked: &Digest, found: &Digest) -> Self {
+        Self::Corrupt { entity, reason: format!("{found} was found in the place of {asked}") }
+    }
 }
 
 /// What a function may do inside its transaction. Parameters are numbered `?1`, `?2`, ... in the SQL text.

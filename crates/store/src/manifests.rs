@@ -88,6 +88,13 @@ pub struct ReferrerRecord {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl ManifestRecord {
+    /// This manifest, unless an index or a tag that is damaged led to it instead of to the one asked for.
+    fn named(self, digest: &Digest) -> Result<Self, StoreError> {
+        if self.digest == *digest { Ok(self) } else { Err(StoreError::led_astray("manifests", digest, &self.digest)) }
+    }
+}
+
 const COLUMNS: &str = "m.id, m.digest, m.media_type, m.size";
 
 fn read(row: &Row) -> Result<ManifestRecord, StoreError> {
@@ -106,7 +113,8 @@ pub fn find(
     digest: &Digest,
 ) -> Result<Option<ManifestRecord>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM manifests m WHERE m.repository_id = ?1 AND m.digest = ?2");
-    txn.query(&sql, parameters![repository, digest])?.first().map(read).transpose()
+    let rows = txn.query(&sql, parameters![repository, digest])?;
+    rows.first().map(|row| read(row).and_then(|found| found.named(digest))).transpose()
 }
 
 /// The manifest of a tag.
@@ -116,9 +124,11 @@ pub fn find_by_tag(
     tag: &str,
 ) -> Result<Option<ManifestRecord>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM tags t JOIN manifests m ON m.id = t.manifest_id WHERE t.repository_id = ?1 AND t.name = ?2"
+        "SELECT {COLUMNS}, t.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id \
+         WHERE t.repository_id = ?1 AND t.name = ?2"
     );
-    txn.query(&sql, parameters![repository, tag])?.first().map(read).transpose()
+    let rows = txn.query(&sql, parameters![repository, tag])?;
+    rows.first().map(|row| read(row)?.named(&row.parsed(4, Digest::parse)?)).transpose()
 }
 
 /// Remembers a manifest with its references; one that is there already is left as it is. Returns its row number.

@@ -30,6 +30,11 @@ impl RawConnection {
         self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
     }
 
+    /// Bounds what the kernel takes of what is sent before it has arrived.
+    pub fn send_buffer(&mut self, bytes: usize) {
+        rustix::net::sockopt::set_socket_send_buffer_size(self.reader.get_ref(), bytes).unwrap();
+    }
+
     /// Writes these bytes and nothing else.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.reader.get_ref().write_all(bytes)

@@ -14,12 +14,14 @@
 mod client;
 mod connection;
 mod content;
+pub mod crowd;
 pub mod http2;
 mod image;
 mod keeper;
 pub mod oracle;
 pub mod postgres;
 mod process;
+pub mod pushers;
 mod random;
 mod reply;
 pub mod seaweedfs;

@@ -1,7 +1,7 @@
 //! A SeaweedFS of a test's own, as the S3 server.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::OnceLock;
@@ -28,6 +28,7 @@ const GRPC: u16 = 10_000;
 pub struct Seaweed {
     folder: TempDir,
     port: u16,
+    filer: u16,
     running: Option<Child>,
     prefixes: AtomicU32,
 }
@@ -49,7 +50,7 @@ impl Seaweed {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let credentials = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
         let running = Some(keeper::spawn(&program, &credentials, &log, Some(folder.path())));
-        let server = Self { folder, port: s3, running, prefixes: AtomicU32::new(0) };
+        let server = Self { folder, port: s3, filer, running, prefixes: AtomicU32::new(0) };
         assert!(within(PATIENCE, || server.answers()), "SeaweedFS does not come up:\n{}", server.log());
         server
     }
@@ -77,6 +78,11 @@ impl Seaweed {
     /// The port of S3, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its own file server, which asks for no credentials: the bucket is the folder `/buckets/BUCKET` there.
+    pub fn file_server(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.filer).into()
     }
 
     /// A prefix of the bucket that nobody else uses.

@@ -258,9 +258,15 @@ impl Server {
 
     /// Starts again on the same data, after [`Self::kill9`] or [`Self::stop`]. The port is another one.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    /// Like [`Self::restart`] on data that may be damaged: what the server said where it did not start.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         assert!(!self.is_running(), "restart of a server that runs");
-        self.running = Running::spawn(&self.builder, &self.data());
+        self.running = Running::try_spawn(&self.builder, &self.data())?;
         self.ready_after.push(self.running.ready_after);
+        Ok(())
     }
 
     /// Starts on the same data and is killed after so long, ready or not. [`Self::restart`] may follow.
@@ -325,6 +331,10 @@ impl Drop for Running {
 
 impl Running {
     fn spawn(builder: &ServerBuilder, data: &Path) -> Self {
+        Self::try_spawn(builder, data).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    fn try_spawn(builder: &ServerBuilder, data: &Path) -> Result<Self, String> {
         let began = Instant::now();
         let mut command = builder.command(data);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
@@ -333,9 +343,11 @@ impl Running {
         let line = ready.recv_timeout(START_PATIENCE).unwrap_or_default();
         let mut running =
             Self { child, url: String::new(), log, log_reader: Some(log_reader), ready_after: began.elapsed() };
-        let Some(url) = line.trim_end().strip_prefix("berth ready url=") else { running.fail_start(&line) };
+        let Some(url) = line.trim_end().strip_prefix("berth ready url=") else {
+            return Err(running.not_started(&line));
+        };
         url.clone_into(&mut running.url);
-        running
+        Ok(running)
     }
 
     /// After the process ended: the last words are in the log too.
@@ -345,12 +357,12 @@ impl Running {
         }
     }
 
-    fn fail_start(&mut self, line: &str) -> ! {
+    fn not_started(&mut self, line: &str) -> String {
         let _ = self.child.kill();
         let status = self.child.wait();
         self.finish_log();
         let log = self.log.lock().unwrap().iter().cloned().collect::<Vec<_>>().join("\n");
-        panic!("no ready line but {line:?}; {status:?}; standard error:\n{log}");
+        format!("no ready line but {line:?}; {status:?}; standard error:\n{log}")
     }
 }
 

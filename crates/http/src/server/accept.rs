@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +26,14 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that are told why they are turned away, at a time; those beyond are just closed.
 const POLITE_REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// From so many connections on, each new one gets a share of [`WINDOWS`].
+const MANY: usize = 64;
+/// What the kernel may keep of bodies that we have not read yet, for all connections beyond the first ones, about. Left alone it
+/// takes 32 MiB for each that sends fast. A thousand uploads then use up what the machine has for all of TCP; packets are
+/// dropped, and clients fall silent for half a minute.
+const WINDOWS: usize = 128 * 1024 * 1024;
+/// The least that a connection gets.
+const LEAST_WINDOW: usize = 64 * 1024;
 const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 21\r\nRetry-After: 5\r\nConnection: close\r\nX-Request-Id: ";
 const FULL_BODY: &str = "\r\n\r\ntoo many connections\n";
@@ -64,6 +74,9 @@ impl Acceptor {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return self.turn_away(transport);
         };
+        if let Transport::Tcp(stream) = &transport {
+            self.bound_window(stream);
+        }
         let tls = self.tls.clone().filter(|_| matches!(transport, Transport::Tcp(_)));
         let context = Arc::new(ConnectionContext {
             server: Arc::clone(&self.server),
@@ -73,6 +86,17 @@ impl Acceptor {
             _place: place,
         });
         tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));
+    }
+
+    fn bound_window(&self, stream: &TcpStream) {
+        let open = self.server.settings.max_connections.saturating_sub(self.places.available_permits());
+        if open < MANY {
+            return;
+        }
+        let window = (WINDOWS / open).max(LEAST_WINDOW);
+        if let Err(error) = sockopt::set_socket_recv_buffer_size(stream, window) {
+            tracing::debug!(%error, "the window of a connection stays as it is");
+        }
     }
 
     fn turn_away(&self, transport: Transport) {

@@ -16,8 +16,10 @@ use super::settings::ServerSettings;
 use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
 
-/// What hyper may buffer of a reply: one block of a file. It also must hold a whole head.
-const WRITE_BUFFER: usize = 256 * 1024;
+/// What hyper may buffer of a body in either direction; a larger block of a file goes out by itself. It also must hold a whole
+/// head. A thousand uploads that wait for the disk hold about twice this each.
+const HTTP1_BUFFER: usize = 64 * 1024;
+const HTTP2_SEND_BUFFER: usize = 256 * 1024;
 const HTTP2_STREAMS: u32 = 256;
 const HTTP2_STREAM_WINDOW: u32 = 1024 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
@@ -96,7 +98,7 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, longest: Duration) 
 
 async fn serve_http1(io: Io, context: Arc<ConnectionContext>, phase: &mut PhaseWatch) {
     let settings = &context.server.settings;
-    let buffer = WRITE_BUFFER.max(settings.max_header_bytes.saturating_add(16 * 1024));
+    let buffer = HTTP1_BUFFER.max(settings.max_header_bytes.saturating_add(16 * 1024));
     let connection = http1::Builder::new()
         // The guarded stream has the time-outs; hyper's would only come second.
         .header_read_timeout(None)
@@ -177,7 +179,7 @@ fn http2_builder(settings: &ServerSettings) -> http2::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
         .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
-        .max_send_buf_size(WRITE_BUFFER)
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     builder

@@ -5,6 +5,7 @@
 //! the one folder that names it.
 
 mod listing;
+mod turns;
 mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use berth_oci::digest::Algorithm;
 use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey, Unfinished};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
+use self::turns::{LARGE, NAMES, off_the_async_path};
 use self::writer::FileWriter;
 
 /// A blob store over a folder of a local file system.
@@ -93,19 +94,11 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Runs what may wait for the disk without holding up the other tasks of this thread, where the runtime can move them.
-fn off_the_async_path<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current() {
-        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        _ => work(),
-    }
-}
-
 #[async_trait]
 impl BlobStore for FilesystemStore {
     async fn create(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Box<dyn BlobWriter>, BlobStoreError> {
         let place = self.place(key);
-        let file = off_the_async_path(|| place.create())?;
+        let file = off_the_async_path(&NAMES, || place.create()).await?;
         Ok(Box::new(FileWriter::new(place, file, algorithm)))
     }
 
@@ -115,7 +108,7 @@ impl BlobStore for FilesystemStore {
         algorithm: Algorithm,
     ) -> Result<Box<dyn BlobWriter>, BlobStoreError> {
         let place = self.place(unfinished.key);
-        let writer = off_the_async_path(|| FileWriter::resume(place, algorithm))?;
+        let writer = off_the_async_path(&LARGE, || FileWriter::resume(place, algorithm)).await?;
         Ok(Box::new(writer))
     }
 
@@ -137,18 +130,18 @@ impl BlobStore for FilesystemStore {
 
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobStoreError> {
         let place = self.place(key);
-        match off_the_async_path(|| std::fs::remove_file(&place.path)) {
+        match off_the_async_path(&NAMES, || std::fs::remove_file(&place.path)).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(place.error("deleting", error)),
             _ => Ok(()),
         }
     }
 
     async fn list(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredKey>, BlobStoreError> {
-        off_the_async_path(|| listing::list(&self.root, after, limit))
+        off_the_async_path(&NAMES, || listing::list(&self.root, after, limit)).await
     }
 
     async fn free_space(&self) -> Result<Option<u64>, BlobStoreError> {
-        let space = off_the_async_path(|| rustix::fs::statvfs(&*self.root));
+        let space = off_the_async_path(&NAMES, || rustix::fs::statvfs(&*self.root)).await;
         let space = space.map_err(|error| failed("measuring", &self.root, error.into()))?;
         Ok(Some(space.f_bavail.saturating_mul(space.f_frsize)))
     }

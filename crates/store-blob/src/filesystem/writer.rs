@@ -2,16 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_oci::digest::{Algorithm, Digest, Hasher};
 use berth_store::{BlobStoreError, BlobWriter, Checkpoint, Stored};
 use bytes::Bytes;
 
-use super::{Place, off_the_async_path, sync_folder};
+use super::turns::{LARGE, line_for, off_the_async_path};
+use super::{Place, sync_folder};
 
 /// Bytes gathered before they are hashed and written: enough that leaving the async path costs little beside the work.
 const GATHERED: usize = 512 * 1024;
+
+/// Bytes gathered by one writer while all of them together hold more than [`BUDGET`].
+const GATHERED_WHEN_CROWDED: usize = 64 * 1024;
+
+/// Bytes gathered in the whole process before each writer gathers less.
+const BUDGET: usize = 64 * 1024 * 1024;
+
+static GATHERED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Frames gathered at most, so that tiny ones do not cost more to hold than to write.
 const FRAMES: usize = 1024;
@@ -63,13 +73,26 @@ impl FileWriter {
             return Ok(());
         }
         let frames = std::mem::take(&mut self.gathered);
-        let bytes = std::mem::take(&mut self.gathered_bytes);
+        let bytes = self.let_go();
         for frame in &frames {
             self.hasher.update(frame);
         }
         let outcome = write_frames(&mut self.file, &frames);
         self.written += bytes as u64;
         self.keep_in_mind(outcome, "writing")
+    }
+
+    /// Takes note that what was gathered is not held any more, and tells how much that was.
+    fn let_go(&mut self) -> usize {
+        let bytes = std::mem::take(&mut self.gathered_bytes);
+        GATHERED_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+        bytes
+    }
+
+    fn has_enough(&self) -> bool {
+        let is_crowded = GATHERED_BYTES.load(Ordering::Relaxed) > BUDGET;
+        let enough = if is_crowded { GATHERED_WHEN_CROWDED } else { GATHERED };
+        self.gathered_bytes >= enough || self.gathered.len() >= FRAMES
     }
 
     fn finish(mut self, expected: &Digest) -> Result<Stored, BlobStoreError> {
@@ -79,7 +102,7 @@ impl FileWriter {
             return Err(BlobStoreError::DigestMismatch { expected: expected.clone(), actual });
         }
         self.sync()?;
-        Ok(Stored { key: self.place.key, size: self.written })
+        Ok(Stored { key: self.place.key.clone(), size: self.written })
     }
 
     /// The digest of everything written; by another algorithm than the one that hashed along, the file is read again.
@@ -116,6 +139,12 @@ impl FileWriter {
     }
 }
 
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 #[async_trait]
 impl BlobWriter for FileWriter {
     fn offset(&self) -> u64 {
@@ -125,21 +154,22 @@ impl BlobWriter for FileWriter {
     async fn append(&mut self, bytes: Bytes) -> Result<(), BlobStoreError> {
         self.refuse_if_broken()?;
         self.gathered_bytes += bytes.len();
+        GATHERED_BYTES.fetch_add(bytes.len(), Ordering::Relaxed);
         if !bytes.is_empty() {
             self.gathered.push(bytes);
         }
-        if self.gathered_bytes < GATHERED && self.gathered.len() < FRAMES {
+        if !self.has_enough() {
             return Ok(());
         }
-        off_the_async_path(|| self.settle())
+        off_the_async_path(&LARGE, || self.settle()).await
     }
 
     async fn flush(&mut self) -> Result<Option<Checkpoint>, BlobStoreError> {
-        off_the_async_path(|| self.settle()).map(|()| None)
+        off_the_async_path(line_for(self.offset()), || self.settle()).await.map(|()| None)
     }
 
     async fn commit(self: Box<Self>, expected: &Digest) -> Result<Stored, BlobStoreError> {
-        off_the_async_path(|| self.finish(expected))
+        off_the_async_path(line_for(self.offset()), || self.finish(expected)).await
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What one read asks for while there is room in the budget: large enough that the cost per system call vanishes.
@@ -21,6 +22,9 @@ const LARGE_BLOCK: usize = 256 * 1024;
 const SMALL_BLOCK: usize = 16 * 1024;
 /// Bytes of large blocks in the whole process; thousands of slow readers share it.
 const LARGE_BLOCK_BUDGET: usize = 64 * 1024 * 1024;
+
+/// Reads that wait for the disk at the same time: each holds a thread, and there must be some left for others.
+static DISK_READS: Semaphore = Semaphore::const_new(16);
 
 static LARGE_BLOCK_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -79,13 +83,20 @@ impl FileReader {
                 }
             }
             let slice = self.slice.clone();
-            self.reading = Some(spawn_blocking(move || block.fill_from_disk(&slice).map(|()| block)));
+            self.reading = Some(tokio::spawn(read_in_turn(block, slice)));
         }
         let Some(reading) = &mut self.reading else { return Poll::Pending };
         let done = ready!(Pin::new(reading).poll(cx));
         self.reading = None;
         Poll::Ready(done.unwrap_or_else(|cancelled| Err(io::Error::other(cancelled))))
     }
+}
+
+async fn read_in_turn(mut block: Block, slice: FileSlice) -> io::Result<Block> {
+    // Nobody closes it, so this is a turn.
+    let _turn = DISK_READS.acquire().await;
+    let read = spawn_blocking(move || block.fill_from_disk(&slice).map(|()| block)).await;
+    read.unwrap_or_else(|cancelled| Err(io::Error::other(cancelled)))
 }
 
 fn ended_early() -> io::Error {

@@ -87,9 +87,14 @@ enum Source {
     Ended,
 }
 
+/// After its time-out a body is looked at again in so long. A server that was held up itself hears of time before it hears of
+/// bytes, and must not blame a client for that.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
+
 struct Waiting {
     since: Instant,
     timeout: Pin<Box<Sleep>>,
+    is_overdue: bool,
 }
 
 impl RequestBody {
@@ -182,8 +187,14 @@ impl RequestBody {
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let Some(limits) = &self.limits else { return Poll::Pending };
         let timeout = limits.timeout;
-        let waiting =
-            self.waiting.get_or_insert_with(|| Waiting { since: Instant::now(), timeout: Box::pin(sleep(timeout)) });
+        let begun = || Waiting { since: Instant::now(), timeout: Box::pin(sleep(timeout)), is_overdue: false };
+        let waiting = self.waiting.get_or_insert_with(begun);
+        ready!(waiting.timeout.as_mut().poll(cx));
+        if waiting.is_overdue {
+            return Poll::Ready(BodyError::Timeout);
+        }
+        waiting.is_overdue = true;
+        waiting.timeout.as_mut().reset(Instant::now() + SECOND_LOOK.min(timeout));
         waiting.timeout.as_mut().poll(cx).map(|()| BodyError::Timeout)
     }
 

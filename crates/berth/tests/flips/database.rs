@@ -1,0 +1,68 @@
+//! Bits of the database file itself: whatever they belong to, nobody gets wrong bytes for it.
+
+use berth_testkit::{Random, Server};
+
+use crate::damage::Damage;
+use crate::pulls::{Seen, assert_never_wrong, pull};
+use crate::stock::{Kind, Stock};
+use crate::{builder, flips, random};
+
+/// Few enough that most flips hit something that is pulled.
+const IMAGES: usize = 4;
+
+/// Pulls everything from a server on a damaged database, if it starts at all; whether it did, and what was refused.
+fn pull_all(server: &mut Server, stock: &Stock, damage: Damage, random: &mut Random) -> (bool, usize) {
+    if server.try_restart().is_err() {
+        return (false, 0);
+    }
+    let client = server.client();
+    let (mut refused, mut wrong) = (0, false);
+    for held in &stock.held {
+        let seen = pull(&client, held, random);
+        assert_never_wrong(held, &seen, damage);
+        refused += seen.iter().filter(|seen| **seen == Seen::Refused).count();
+        wrong |= held.kind == Kind::LargeBlob && seen.contains(&Seen::Wrong);
+    }
+    if wrong {
+        let verified = server.berth(&["verify"]);
+        assert_ne!(verified.code, Some(0), "a verification does not see what {damage:?} did: {}", verified.stdout);
+    }
+    (true, refused)
+}
+
+/// A bit of a byte that says something: most of a small database is room that nothing uses.
+fn flip_in_use(file: &[u8], random: &mut Random) -> Damage {
+    loop {
+        let damage = Damage::flip(random, file.len());
+        if matches!(damage, Damage::Flip { byte, .. } if file[byte] != 0) {
+            return damage;
+        }
+    }
+}
+
+#[test]
+fn in_the_database_file() {
+    let mut random = random("the database file");
+    let mut server = builder().setting("scrub.enabled", "false").setting("gc.enabled", "false").start();
+    let stock = Stock::of(random.word(), IMAGES);
+    stock.push(&server.client());
+    server.stop();
+    let file = server.data().join("berth.db");
+    let sound = std::fs::read(&file).unwrap();
+    let (count, mut started, mut refused) = (flips(15), 0, 0);
+    for _ in 0..count {
+        let damage = flip_in_use(&sound, &mut random);
+        std::fs::write(&file, damage.done_to(&sound).unwrap()).unwrap();
+        let (has_started, of_it) = pull_all(&mut server, &stock, damage, &mut random);
+        started += usize::from(has_started);
+        refused += of_it;
+        if has_started {
+            server.kill9();
+        }
+        for name in ["berth.db-wal", "berth.db-shm"] {
+            let _ = std::fs::remove_file(server.data().join(name));
+        }
+    }
+    assert!(refused > 0, "{count} flips hit nothing that was pulled");
+    println!("the database file: {count} flips, {started} starts, {refused} pulls refused");
+}
