@@ -20,6 +20,7 @@ mod keeper;
 pub mod oracle;
 pub mod postgres;
 mod process;
+pub mod proxy;
 mod random;
 mod reply;
 pub mod seaweedfs;
