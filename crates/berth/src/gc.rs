@@ -18,9 +18,10 @@ pub async fn run(settings: &Settings, dry_run: bool, as_json: bool) -> Result<()
 }
 
 fn sum(collected: Collected, dry_run: bool) -> String {
-    let Collected { links, blobs, keys, bytes } = collected;
+    let Collected { links, blobs, keys, bytes, multiparts } = collected;
     let went = if dry_run { "would go" } else { "went" };
-    format!("{links} links, {blobs} blobs and {keys} keys without an owner {went}; {bytes} bytes")
+    let parts = if multiparts > 0 { format!(", and {multiparts} abandoned multipart uploads") } else { String::new() };
+    format!("{links} links, {blobs} blobs and {keys} keys without an owner {went}; {bytes} bytes{parts}")
 }
 
 /// A line for each piece of garbage, where it is only looked for.
@@ -47,5 +48,6 @@ fn why(garbage: &Garbage) -> String {
         }
         Garbage::Blob { digest, size } => format!("blob {digest}: no repository links it ({size} bytes)"),
         Garbage::Key { key, size } => format!("key {key}: a crash left it, no blob owns it ({size} bytes)"),
+        Garbage::Multipart { key } => format!("multipart upload at {key}: a crash left it, no upload goes on with it"),
     }
 }

@@ -4,15 +4,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use berth_testkit::postgres::Postgres;
 use berth_testkit::seaweedfs::Seaweed;
-use berth_testkit::{Image, Server, ServerBuilder, sha256, within};
+use berth_testkit::{Image, Server, ServerBuilder, sha256};
 use support::builder;
 
-const SOON: Duration = Duration::from_mins(1);
 const KEY: &str = "5e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e7";
 const MIB: usize = 1 << 20;
 
@@ -107,35 +103,6 @@ fn pulls_are_sent_to_the_bucket_where_that_is_wanted() {
     assert!(bucket.get(path).expect(200).body == bytes);
     client.request("HEAD", &target, &[], b"").expect(200);
     nodes[0].anonymous().get(&target).expect(401);
-}
-
-#[test]
-fn collections_on_all_nodes_take_nothing_that_was_promised() {
-    let nodes = nodes(2, |node| node.setting("gc.interval", "1s").setting("gc.grace", "10s"));
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for pusher in 0..4 {
-            let (nodes, stop) = (&nodes, &stop);
-            scope.spawn(move || {
-                let mut round = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    round += 1;
-                    let image = Image::small(&format!("image {pusher} {round}"));
-                    let (here, there) = (nodes[pusher % 2].client(), nodes[(pusher + 1) % 2].client());
-                    here.push_blobs("team/app", &image);
-                    there.push_manifest("team/app", &format!("p{pusher}-{round}"), &image.manifest).expect(201);
-                    if round % 2 == 0 {
-                        here.delete(&format!("/v2/team/app/manifests/{}", image.manifest.digest)).expect(202);
-                    }
-                }
-            });
-        }
-        std::thread::sleep(Duration::from_secs(20));
-        stop.store(true, Ordering::Relaxed);
-    });
-    assert_eq!(nodes[0].berth(&["verify"]).code, Some(0), "{}", nodes[0].berth(&["verify"]).stdout);
-    let nothing_left = || nodes[1].berth(&["gc", "--dry-run"]).stdout.starts_with("0 links, 0 blobs and 0 keys");
-    assert!(within(SOON, nothing_left), "{}", nodes[1].berth(&["gc", "--dry-run"]).stdout);
 }
 
 #[test]

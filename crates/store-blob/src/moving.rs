@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_oci::digest::Algorithm;
-use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey, Unfinished};
+use berth_store::{Begun, BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey, Unfinished};
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 
 /// Blobs on the way from one store to another.
 pub struct MovingStore {
@@ -90,6 +92,15 @@ impl BlobStore for MovingStore {
         both.dedup_by(|one, other| one.key == other.key);
         both.truncate(limit);
         Ok(both)
+    }
+
+    fn begun(&self) -> BoxStream<'_, Result<Begun, BlobStoreError>> {
+        self.old.begun().chain(self.new.begun()).boxed()
+    }
+
+    async fn abandon(&self, begun: &Begun) -> Result<(), BlobStoreError> {
+        self.old.abandon(begun).await?;
+        self.new.abandon(begun).await
     }
 
     async fn free_space(&self) -> Result<Option<u64>, BlobStoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use berth_oci::digest::{Algorithm, Digest};
 use berth_store::blob_store::chunks;
-use berth_store::{BlobKey, BlobStore, BlobStoreError, SystemRandom, Unfinished};
+use berth_store::{Begun, BlobKey, BlobStore, BlobStoreError, Clock as _, SystemClock, SystemRandom, Unfinished};
 use berth_store_blob::{S3Settings, S3Store};
 use berth_testkit::seaweedfs::{BUCKET, Seaweed};
 use bytes::Bytes;
@@ -22,6 +22,7 @@ fn settings() -> S3Settings {
         endpoint: Some(server.endpoint()),
         prefix: server.fresh_prefix(),
         part_bytes: PART,
+        page: 2,
         ..S3Settings::new(BUCKET)
     }
 }
@@ -191,4 +192,68 @@ async fn an_address_reads_the_blob_without_credentials() {
     let client = berth_testkit::Client::anonymous(([127, 0, 0, 1], Seaweed::shared().port()).into());
     assert_eq!(client.get(target).expect(200).body, b"content");
     client.get(target.split('?').next().unwrap()).expect(403);
+}
+
+async fn begun(store: &S3Store) -> Vec<Begun> {
+    store.begun().try_collect().await.unwrap()
+}
+
+/// A writer that was killed with two parts sent: nothing of it runs any more, and nobody gives it up.
+async fn leave_parts(store: &S3Store) -> BlobKey {
+    let key = fresh();
+    let mut writer = store.create(&key, Algorithm::Sha256).await.unwrap();
+    writer.append(content(2 * PART + 1)).await.unwrap();
+    writer.flush().await.unwrap();
+    key
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_nobody_finished_are_found_and_given_up() {
+    // The store of another prefix is somebody else's.
+    let (settings, other) = (settings(), open(&self::settings()));
+    let store = open(&settings);
+    let (mut left, theirs) = (Vec::new(), leave_parts(&other).await);
+    for _ in 0..5 {
+        left.push(leave_parts(&store).await);
+    }
+    left.sort();
+    let found = begun(&store).await;
+    let mut keys: Vec<BlobKey> = found.iter().map(|begun| begun.key.clone()).collect();
+    keys.sort();
+    assert_eq!(keys, left);
+    let hour = std::time::Duration::from_hours(1);
+    let now = SystemClock.now();
+    assert!(found.iter().all(|begun| now.before(hour) < begun.at && begun.at < now.after(hour)), "{found:?}");
+    for one in &found {
+        store.abandon(one).await.unwrap();
+        store.abandon(one).await.unwrap();
+    }
+    assert!(begun(&store).await.is_empty());
+    assert_eq!(begun(&other).await.into_iter().map(|begun| begun.key).collect::<Vec<_>>(), [theirs]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn giving_up_an_attempt_leaves_the_blob_that_another_one_made() {
+    let store = open(&settings());
+    let (key, bytes) = (leave_parts(&store).await, content(3 * PART));
+    let attempt = begun(&store).await.remove(0);
+    let mut writer = store.create(&key, Algorithm::Sha256).await.unwrap();
+    writer.append(bytes.clone()).await.unwrap();
+    writer.commit(&digest(&bytes)).await.unwrap();
+    store.abandon(&attempt).await.unwrap();
+    assert!(read(&store, &key).await == bytes);
+    assert!(begun(&store).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_whose_bytes_were_taken_away_meanwhile_is_not_acknowledged() {
+    let store = open(&settings());
+    let (key, bytes) = (fresh(), content(100_000));
+    let mut writer = store.create(&key, Algorithm::Sha256).await.unwrap();
+    writer.append(bytes.clone()).await.unwrap();
+    let checkpoint = writer.flush().await.unwrap().unwrap();
+    // As a collection does that finds the object before the checkpoint that names it.
+    store.delete(checkpoint.tail.as_ref().unwrap()).await.unwrap();
+    let error = writer.commit(&digest(&bytes)).await.unwrap_err();
+    assert!(matches!(error, BlobStoreError::NotFound(_)), "{error}");
 }

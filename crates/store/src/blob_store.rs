@@ -119,6 +119,17 @@ pub struct StoredKey {
     pub modified: Timestamp,
 }
 
+/// A blob that was begun in parts, which lie at the store's server until they are made one object or given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The key that the parts are for.
+    pub key: BlobKey,
+    /// The server's name for this attempt; a key may have had several.
+    pub id: String,
+    /// When it began.
+    pub at: Timestamp,
+}
+
 /// What another process needs to take up an unfinished blob of a store that several share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -190,6 +201,14 @@ pub trait BlobStore: Send + Sync + 'static {
     }
     /// Up to `limit` keys behind `after`, in order of their text.
     async fn list(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredKey>, BlobStoreError>;
+    /// Every blob that was begun in parts and is neither finished nor given up, in no order.
+    fn begun(&self) -> BoxStream<'_, Result<Begun, BlobStoreError>> {
+        Box::pin(futures_util::stream::empty())
+    }
+    /// Gives such parts up; if they are gone already that is no error. A finished blob at the key stays.
+    async fn abandon(&self, _begun: &Begun) -> Result<(), BlobStoreError> {
+        Ok(())
+    }
     /// Bytes that can still be written, where the store knows.
     async fn free_space(&self) -> Result<Option<u64>, BlobStoreError>;
 }

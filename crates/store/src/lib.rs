@@ -32,7 +32,7 @@ pub mod usage;
 
 pub use archive::{Archive, ArchiveError, Archived, Content};
 pub use blob_store::{
-    BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Checkpoint, Stored, StoredKey, Unfinished,
+    Begun, BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Checkpoint, Stored, StoredKey, Unfinished,
 };
 pub use clock::{Clock, Random, SystemClock, SystemRandom, Timestamp};
 pub use database::{Database, Engine, Row, StoreError, Transaction, Value};

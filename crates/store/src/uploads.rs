@@ -152,6 +152,17 @@ pub fn delete(txn: &mut dyn Transaction, id: &str) -> Result<bool, StoreError> {
     txn.execute("DELETE FROM uploads WHERE id = ?1", parameters![id]).map(|count| count > 0)
 }
 
+/// Those of some keys that an open upload began at.
+pub fn begun_at(txn: &mut dyn Transaction, keys: &[BlobKey]) -> Result<Vec<BlobKey>, StoreError> {
+    let mut begun = Vec::new();
+    for key in keys {
+        if !txn.query("SELECT 1 FROM uploads WHERE storage_key = ?1", parameters![key])?.is_empty() {
+            begun.push(key.clone());
+        }
+    }
+    Ok(begun)
+}
+
 /// How many uploads an account has open, counted no further than `limit`.
 pub fn count(txn: &mut dyn Transaction, account: &AccountId, limit: u64) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM (SELECT 1 FROM uploads WHERE account = ?1 LIMIT ?2) AS open";

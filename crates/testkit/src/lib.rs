@@ -22,6 +22,7 @@ pub mod oracle;
 pub mod postgres;
 mod process;
 pub mod pushers;
+pub mod proxy;
 mod random;
 mod reply;
 pub mod seaweedfs;

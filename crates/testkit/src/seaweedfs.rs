@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::keeper;
@@ -19,6 +22,9 @@ pub const BUCKET: &str = "berth";
 const ACCESS_KEY: &str = "AKIASEAWEEDSEAWEED22";
 const SECRET_KEY: &str = "SeaweedSecretSeaweedSecretSeaweedSecret1";
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The bit of a mode that says folder, as SeaweedFS tells modes.
+const FOLDER: u64 = 1 << 31;
 
 /// SeaweedFS listens for its own calls so far above each port.
 const GRPC: u16 = 10_000;
@@ -36,6 +42,15 @@ pub struct Seaweed {
 impl Seaweed {
     /// Starts a server on 127.0.0.1 and waits until its bucket is there.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Like [`Self::start`], but speaks TLS with the certificate and key of these files, PEM.
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        Self::start_with(&[("s3.cert.file", certificate), ("s3.key.file", key)])
+    }
+
+    fn start_with(tls: &[(&str, &Path)]) -> Self {
         let folder = tempfile::Builder::new().prefix("berth-seaweed.").tempdir().unwrap();
         let [master, volume, filer, s3] = free_ports();
         let mut program = vec![weed().display().to_string(), "mini".to_owned()];
@@ -43,6 +58,7 @@ impl Seaweed {
         program.extend(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"].map(str::to_owned));
         program.extend(["-s3.port.iceberg=0", "-s3.port.lance=0"].map(str::to_owned));
         program.push(format!("-bucket={BUCKET}"));
+        program.extend(tls.iter().map(|(name, file)| format!("-{name}={}", file.display())));
         for (name, port) in [("master", master), ("volume", volume), ("filer", filer), ("s3", s3)] {
             program.push(format!("-{name}.port={port}"));
         }
@@ -95,15 +111,54 @@ impl Seaweed {
         [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)]
     }
 
+    /// The names of the objects below a prefix of the bucket, sorted, as the server itself knows them.
+    pub fn objects(&self, prefix: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in self.entries(prefix) {
+            let path = entry["FullPath"].as_str().unwrap();
+            let name = path.strip_prefix(&format!("/buckets/{BUCKET}/")).unwrap();
+            match entry["Mode"].as_u64() {
+                Some(mode) if mode & FOLDER != 0 => found.extend(self.objects(name)),
+                _ => found.push(name.to_owned()),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The names of the objects below a prefix that multipart uploads were begun for and that were neither completed nor
+    /// given up.
+    pub fn multiparts(&self, prefix: &str) -> Vec<String> {
+        let name = |entry: &Value| STANDARD.decode(entry["Extended"]["key"].as_str()?).ok();
+        let names =
+            self.entries(".uploads").iter().filter_map(name).map(|name| String::from_utf8(name).unwrap()).collect();
+        let mut names: Vec<String> = names;
+        names.retain(|name| name.starts_with(&format!("{prefix}/")));
+        names.sort();
+        names
+    }
+
+    /// What a folder of the bucket holds, folders and files.
+    fn entries(&self, folder: &str) -> Vec<Value> {
+        let client = Client::anonymous(([127, 0, 0, 1], self.filer).into());
+        let target = format!("/buckets/{BUCKET}/{folder}/?limit=1000000");
+        let reply = client.request("GET", &target, &[("Accept", "application/json")], b"").expect_any(&[200, 404]);
+        let is_there = reply.status == 200;
+        let entries = if is_there { reply.json()["Entries"].as_array().cloned() } else { None };
+        entries.unwrap_or_default()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Whether it knows the bucket: who asks without credentials is refused, or told that there is none.
+    /// Whether it knows the bucket: who asks without credentials is refused, or told that there is none. Who asks in the
+    /// clear for what is served by TLS hears 400.
     fn answers(&self) -> bool {
         let client = Client::anonymous(([127, 0, 0, 1], self.port).into());
-        client.try_request("GET", &format!("/{BUCKET}/?list-type=2"), &[], b"").is_ok_and(|reply| reply.status == 403)
+        let asked = client.try_request("GET", &format!("/{BUCKET}/?list-type=2"), &[], b"");
+        asked.is_ok_and(|reply| reply.status == 403 || reply.status == 400)
     }
 }
 

@@ -51,6 +51,7 @@ pub struct ServerBuilder {
     wrapper: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    hidden: Vec<String>,
     listen: String,
 }
 
@@ -66,6 +67,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Keeps a variable of the caller's environment from the server.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.hidden.push(name.to_owned());
         self
     }
 
@@ -128,6 +136,19 @@ impl ServerBuilder {
         self.setting("s3.bucket", BUCKET).setting("s3.endpoint", &server.endpoint()).setting("s3.prefix", prefix)
     }
 
+    /// Runs a command of the binary on a data folder, without a server.
+    pub fn run(&self, data: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).arg("--data-dir").arg(data);
+        self.dress(&mut command);
+        let output = command.output().expect("the binary runs");
+        Output {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     fn command(&self, data: &Path) -> Command {
         let mut words = self.wrapper.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().expect("at least the binary"));
@@ -145,6 +166,9 @@ impl ServerBuilder {
     /// Nothing of the caller's `BERTH_*` reaches the server.
     fn dress(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"BERTH_")) {
+            command.env_remove(name);
+        }
+        for name in &self.hidden {
             command.env_remove(name);
         }
         command.env("BERTH_ADMIN_ACCESS_KEY_ID", ADMIN_ID).env("BERTH_ADMIN_SECRET_ACCESS_KEY", ADMIN_SECRET);
@@ -170,6 +194,7 @@ impl Server {
             wrapper: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            hidden: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
         }
     }
@@ -294,15 +319,7 @@ impl Server {
 
     /// Runs a command of the binary with this server's environment on another data folder.
     pub fn berth_on(&self, data: &Path, arguments: &[&str]) -> Output {
-        let mut command = Command::new(&self.builder.binary);
-        command.args(arguments).arg("--data-dir").arg(data);
-        self.builder.dress(&mut command);
-        let output = command.output().expect("the binary runs");
-        Output {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        self.builder.run(data, arguments)
     }
 
     fn noting_start(mut self) -> Self {

@@ -39,8 +39,8 @@ pub async fn run(domain: Arc<Domain>, interval: Duration) {
 /// Says what this node took in a round.
 fn tell(taken: Collected) {
     if taken != Collected::default() {
-        let (links, blobs, keys, bytes) = (taken.links, taken.blobs, taken.keys, taken.bytes);
-        tracing::info!(links, blobs, keys, bytes, "garbage was collected");
+        let Collected { links, blobs, keys, bytes, multiparts } = taken;
+        tracing::info!(links, blobs, keys, bytes, multiparts, "garbage was collected");
     }
 }
 
@@ -60,6 +60,7 @@ impl Collector for Counting {
                 metrics::counter!("berth_gc_keys_total").increment(1);
                 metrics::counter!("berth_gc_freed_bytes_total").increment(*size);
             }
+            Garbage::Multipart { .. } => metrics::counter!("berth_gc_multiparts_total").increment(1),
         }
     }
 

@@ -130,11 +130,12 @@ settings! {
     /// A bucket of S3, or of anything that speaks its protocol, instead of files.
     s3: ObjectStorage {
         /// The bucket's name. Credentials come from where AWS's tools look: `AWS_ACCESS_KEY_ID` and
-        /// `AWS_SECRET_ACCESS_KEY`, a web identity, the metadata service. Empty: blobs are files in the data folder.
+        /// `AWS_SECRET_ACCESS_KEY`, a web identity, a profile in `~/.aws`, the metadata service. Empty: blobs are files in
+        /// the data folder.
         bucket: String = "";
         /// The server's address, such as `http://127.0.0.1:8333`. Empty: AWS.
         endpoint: Option<PublicUrl> = "";
-        /// The region. Empty: what `AWS_REGION` says, else `us-east-1`.
+        /// The region. Empty: what `AWS_REGION` or the profile says, else `us-east-1`.
         region: String = "";
         /// What the names of all objects begin with.
         prefix: String = "";

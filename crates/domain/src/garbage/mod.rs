@@ -51,11 +51,16 @@ pub enum Garbage {
         /// Its bytes.
         size: u64,
     },
+    /// Parts at the blob store's server that no upload will go on with: a crash left them.
+    Multipart {
+        /// The key that they are for.
+        key: String,
+    },
 }
 
 /// Hears of what goes, and may make the collection wait between batches.
 #[async_trait]
-pub trait Collector: Send {
+pub trait Collector: Send + Sync {
     /// This goes, or would go.
     fn garbage(&mut self, garbage: &Garbage);
     /// A batch was looked at.
@@ -73,6 +78,8 @@ pub struct Collected {
     pub keys: u64,
     /// Bytes of the blobs and keys.
     pub bytes: u64,
+    /// Multipart uploads that nobody goes on with.
+    pub multiparts: u64,
 }
 
 impl std::ops::AddAssign for Collected {
@@ -81,6 +88,7 @@ impl std::ops::AddAssign for Collected {
         self.blobs += more.blobs;
         self.keys += more.keys;
         self.bytes += more.bytes;
+        self.multiparts += more.multiparts;
     }
 }
 
@@ -96,6 +104,7 @@ impl Collected {
                 self.keys += 1;
                 self.bytes += size;
             }
+            Garbage::Multipart { .. } => self.multiparts += 1,
         }
     }
 }

@@ -45,6 +45,7 @@ impl fmt::Display for Round {
             None => write!(f, "over"),
             Some(Place::Links { repository, digest }) => write!(f, "links {repository} {digest}"),
             Some(Place::Blobs { id }) => write!(f, "blobs {id}"),
+            Some(Place::Multiparts) => write!(f, "multiparts"),
             Some(Place::Keys { key }) => write!(f, "keys {}", key.as_deref().unwrap_or_default()),
         }
     }
@@ -62,6 +63,7 @@ impl Round {
             }
             ["blobs", id] => Some(Place::Blobs { id: id.parse().ok()? }),
             ["keys", ""] => Some(Place::Keys { key: None }),
+            ["multiparts"] => Some(Place::Multiparts),
             ["keys", key] => Some(Place::Keys { key: Some(key.to_owned()) }),
             _ => return None,
         };
@@ -164,6 +166,7 @@ mod tests {
             Some(Place::Blobs { id: 9 }),
             Some(Place::Keys { key: None }),
             Some(Place::Keys { key: Some("ab/cd".to_owned()) }),
+            Some(Place::Multiparts),
         ];
         for place in places {
             let round = Round { began: 5, place };

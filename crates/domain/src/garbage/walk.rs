@@ -1,9 +1,11 @@
-//! The walk over links, blobs and keys, a batch at a time.
+//! The walk over links, blobs, keys and parts, a batch at a time.
 
 use berth_store::blob_store::StoredKey;
 use berth_store::garbage::{self, MetBlob, MetLink};
 use berth_store::repositories::RepositoryId;
-use berth_store::{BlobKey, Timestamp, Transaction};
+use berth_store::{Begun, BlobKey, BlobStoreError, Timestamp, Transaction, uploads};
+use futures_util::stream::TryChunksError;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::{Collected, Collector, Garbage};
 use crate::Domain;
@@ -12,12 +14,16 @@ use crate::error::Error;
 /// Rows or keys that are looked at in one batch.
 const BATCH: u64 = 200;
 
+/// Multipart uploads that are given up in one walk; there are few, and the next one finds the rest.
+const MULTIPARTS: usize = 1000;
+
 /// Where a walk is: before the first batch of a kind, or behind the last one that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Links { repository: i64, digest: String },
     Blobs { id: i64 },
     Keys { key: Option<String> },
+    Multiparts,
 }
 
 impl Place {
@@ -29,6 +35,7 @@ pub(super) enum Batch {
     Links(Vec<MetLink>),
     Blobs(Vec<MetBlob>),
     Keys(Vec<StoredKey>),
+    Multiparts(Vec<Begun>),
 }
 
 /// One collection under way.
@@ -51,6 +58,7 @@ impl Walk<'_> {
             Place::Links { repository, digest } => self.look_at_links(RepositoryId(*repository), digest.clone()).await,
             Place::Blobs { id } => self.look_at_blobs(*id).await,
             Place::Keys { key } => self.look_at_keys(key.as_deref()).await,
+            Place::Multiparts => Ok((Batch::Multiparts(self.abandoned().await?), None)),
         }
     }
 
@@ -73,6 +81,11 @@ impl Walk<'_> {
                     let key = stored.key.as_str().to_owned();
                     self.delete(Some(stored.key)).await;
                     self.note(&Garbage::Key { key, size: stored.size });
+                }
+            }
+            Batch::Multiparts(abandoned) => {
+                for begun in abandoned {
+                    self.give_up(&begun).await;
                 }
             }
         }
@@ -151,12 +164,51 @@ impl Walk<'_> {
         }
         let behind = behind.and_then(BlobKey::parse);
         let met = self.domain.blobs.list(behind.as_ref(), 200).await?;
-        let next = met.last().map(|last| Place::Keys { key: Some(last.key.as_str().to_owned()) });
+        let last = met.last().map(|last| last.key.as_str().to_owned());
+        let next = last.map_or(Place::Multiparts, |last| Place::Keys { key: Some(last) });
         let keys: Vec<BlobKey> = met.iter().map(|stored| stored.key.clone()).collect();
         let owned = move |txn: &mut dyn Transaction| Ok::<_, Error>(berth_store::blobs::owned_keys(txn, &keys)?);
         let owned = self.domain.database.read(owned).await?;
         let before = self.before();
         let unowned = met.into_iter().filter(|stored| stored.modified < before && !owned.contains(&stored.key));
-        Ok((Batch::Keys(unowned.collect()), next))
+        Ok((Batch::Keys(unowned.collect()), Some(next)))
+    }
+
+    /// Parts that a node left when it was killed. A server that does not tell what was begun is no reason to fail.
+    async fn abandoned(&self) -> Result<Vec<Begun>, Error> {
+        let mut pages = self.domain.blobs.begun().try_chunks(200);
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await
+            && found.len() < MULTIPARTS
+        {
+            match page {
+                Ok(page) => found.extend(self.abandoned_of(page).await?),
+                Err(TryChunksError(_, error)) => {
+                    tracing::warn!(%error, "abandoned multipart uploads cannot be looked for");
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those that are old and at the key of no open upload, which owns what was begun there, however old. Rows are asked
+    /// for behind the listing: an upload has its row before it begins anything. Whoever writes without one, moving or
+    /// repairing blobs, is done within the grace time or begins again.
+    async fn abandoned_of(&self, page: Vec<Begun>) -> Result<Vec<Begun>, Error> {
+        let before = self.before();
+        let old: Vec<Begun> = page.into_iter().filter(|begun| begun.at < before).collect();
+        let keys: Vec<BlobKey> = old.iter().map(|begun| begun.key.clone()).collect();
+        let open = move |txn: &mut dyn Transaction| Ok::<_, Error>(uploads::begun_at(txn, &keys)?);
+        let open = self.domain.database.read(open).await?;
+        Ok(old.into_iter().filter(|begun| !open.contains(&begun.key)).collect())
+    }
+
+    async fn give_up(&mut self, begun: &Begun) {
+        let gone: Result<(), BlobStoreError> = if self.dry { Ok(()) } else { self.domain.blobs.abandon(begun).await };
+        match gone {
+            Ok(()) => self.note(&Garbage::Multipart { key: begun.key.as_str().to_owned() }),
+            Err(error) => tracing::warn!(key = %begun.key, %error, "a multipart upload could not be given up"),
+        }
     }
 }

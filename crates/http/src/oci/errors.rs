@@ -123,10 +123,8 @@ impl From<Error> for Refusal {
             Error::ReadOnly | Error::Damaged(_) => unavailable(message),
             Error::OutOfSpace => refuse(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
             Error::Body(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close"),
-            Error::Database(StoreError::Unavailable(_)) | Error::BlobStore(BlobStoreError::Unavailable { .. }) => {
-                tracing::error!(error = %message, "the database is unavailable");
-                unavailable("the registry cannot reach its database at the moment: try again soon".to_owned())
-            }
+            Error::Database(StoreError::Unavailable(_)) => cannot_reach("database", &message),
+            Error::BlobStore(BlobStoreError::Unavailable { .. }) => cannot_reach("blob store", &message),
             Error::WrongServerKey | Error::RestoreUnfinished(_) | Error::Database(_) | Error::BlobStore(_) => {
                 tracing::error!(error = %message, "an operation failed inside the registry");
                 let message = "the registry failed: nothing was stored; try again, and tell its operator if it goes on";
@@ -134,6 +132,11 @@ impl From<Error> for Refusal {
             }
         }
     }
+}
+
+fn cannot_reach(what: &str, error: &str) -> Refusal {
+    tracing::error!(error, "the {what} is unavailable");
+    unavailable(format!("the registry cannot reach its {what} at the moment: try again soon"))
 }
 
 fn unavailable(message: String) -> Refusal {

@@ -7,7 +7,8 @@ use berth_store::{BlobKey, BlobStoreError, StoredKey, Timestamp};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::{HttpClient, HttpConnector as _, ReqwestConnector};
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use object_store::signer::Signer as _;
@@ -16,7 +17,11 @@ use object_store::{
     RetryConfig,
 };
 
+use super::profile;
 use super::settings::S3Settings;
+
+/// The region where nothing names one.
+const DEFAULT_REGION: &str = "us-east-1";
 
 /// How long the server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -32,8 +37,12 @@ const WRITE: Duration = Duration::from_mins(5);
 
 /// The bucket.
 pub(super) struct Client {
-    bucket: AmazonS3,
-    folder: Path,
+    pub(super) bucket: AmazonS3,
+    pub(super) folder: Path,
+    /// For what the library has no function for.
+    pub(super) http: HttpClient,
+    pub(super) region: String,
+    pub(super) page: usize,
 }
 
 /// A blob's bytes as they come.
@@ -41,9 +50,12 @@ pub(super) type Chunks = BoxStream<'static, object_store::Result<Bytes>>;
 
 impl Client {
     pub(super) fn new(settings: &S3Settings) -> Result<Self, BlobStoreError> {
-        let bucket = bucket(settings)?;
+        let builder = builder(settings)?;
+        let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_else(|| DEFAULT_REGION.to_owned());
+        let cannot = |error| failed("opening the bucket", &error);
+        let http = ReqwestConnector::default().connect(&options(settings)?).map_err(cannot)?;
         let folder = Path::from(settings.prefix.as_str()).join("blobs");
-        Ok(Self { bucket, folder })
+        Ok(Self { bucket: builder.build().map_err(cannot)?, folder, http, region, page: settings.page })
     }
 
     fn path(&self, key: &BlobKey) -> Path {
@@ -144,6 +156,10 @@ impl Client {
 
 /// The bucket that settings name; nothing is asked of its server yet.
 pub(crate) fn bucket(settings: &S3Settings) -> Result<AmazonS3, BlobStoreError> {
+    builder(settings)?.build().map_err(|error| failed("opening the bucket", &error))
+}
+
+fn builder(settings: &S3Settings) -> Result<AmazonS3Builder, BlobStoreError> {
     // reqwest takes the process's provider of cryptography; one that is there already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = AmazonS3Builder::from_env()
@@ -157,7 +173,7 @@ pub(crate) fn bucket(settings: &S3Settings) -> Result<AmazonS3, BlobStoreError> 
     if let Some(region) = &settings.region {
         builder = builder.with_region(region);
     }
-    builder.build().map_err(|error| failed("opening the bucket", &error))
+    profile::fill_in(builder)
 }
 
 fn options(settings: &S3Settings) -> Result<ClientOptions, BlobStoreError> {

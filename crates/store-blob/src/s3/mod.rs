@@ -8,6 +8,8 @@
 mod budget;
 mod checkpoint;
 mod client;
+mod multiparts;
+mod profile;
 mod settings;
 mod writer;
 
@@ -16,7 +18,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_oci::digest::Algorithm;
-use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Random, StoredKey, Unfinished};
+use berth_store::{Begun, BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, Random, StoredKey, Unfinished};
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use self::budget::Budget;
@@ -46,7 +49,7 @@ pub struct S3Store {
 
 impl S3Store {
     /// A store as `settings` say; nothing is asked of the server yet. Credentials come from the usual places: the
-    /// environment, a web identity, or the machine's or container's metadata service.
+    /// environment, a web identity, a profile, or the container's or machine's metadata service.
     pub fn new(settings: &S3Settings, random: Arc<dyn Random>) -> Result<Self, BlobStoreError> {
         let client = Client::new(settings)?;
         let part_bytes = settings.part_bytes;
@@ -122,6 +125,14 @@ impl BlobStore for S3Store {
 
     async fn list(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredKey>, BlobStoreError> {
         self.shared.client.list(after, limit).await
+    }
+
+    fn begun(&self) -> BoxStream<'_, Result<Begun, BlobStoreError>> {
+        self.shared.client.multiparts()
+    }
+
+    async fn abandon(&self, begun: &Begun) -> Result<(), BlobStoreError> {
+        self.shared.client.abort(&begun.key, &begun.id).await
     }
 
     async fn free_space(&self) -> Result<Option<u64>, BlobStoreError> {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// The parts of large blobs, as long as a blob has few of them. S3 takes none below 5 MiB but the last.
 pub(super) const PART_BYTES: usize = 8 << 20;
 
+/// How many multipart uploads are listed at once.
+const PAGE: usize = 200;
+
 /// A bucket and how to use it.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
@@ -12,7 +15,7 @@ pub struct S3Settings {
     pub bucket: String,
     /// The server's address, `http://127.0.0.1:8333`; `None`: AWS.
     pub endpoint: Option<String>,
-    /// Its region; `None`: what the environment says, else `us-east-1`.
+    /// Its region; `None`: what the environment or a profile says, else `us-east-1`.
     pub region: Option<String>,
     /// What the names of all objects begin with; may be empty.
     pub prefix: String,
@@ -26,6 +29,8 @@ pub struct S3Settings {
     pub buffer_budget: usize,
     /// Bytes of a part.
     pub part_bytes: usize,
+    /// How many multipart uploads are listed at once.
+    pub page: usize,
 }
 
 impl S3Settings {
@@ -41,6 +46,7 @@ impl S3Settings {
             redirect: false,
             buffer_budget: 128 << 20,
             part_bytes: PART_BYTES,
+            page: PAGE,
         }
     }
 }

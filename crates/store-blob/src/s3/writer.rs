@@ -260,8 +260,12 @@ impl S3Writer {
     /// Makes one object of everything, and tells where it is.
     async fn complete(&mut self) -> Result<BlobKey, BlobStoreError> {
         if self.multipart.is_none() {
-            if let Some((key, _)) = self.tail.take() {
-                return Ok(key);
+            if self.tail.is_some() && self.tail.as_ref().map(|(key, _)| key) == self.noted_tail.as_ref() {
+                return self.adopt_tail().await;
+            }
+            if self.tail.is_some() {
+                self.buffer.share = Some(self.shared.budget.take(self.part_bytes()).await?);
+                self.load_tail().await?;
             }
             let (frames, _, _share) = self.buffer.take();
             self.shared.client.put(&self.key, frames).await?;
@@ -277,6 +281,19 @@ impl S3Writer {
         self.settle_parts().await?;
         self.complete_multipart().await?;
         Ok(self.key.clone())
+    }
+
+    /// Makes the tail the blob. A checkpoint names it, so nobody takes it away any more, unless that was done before: by a
+    /// collection, while this process stood still for long between writing and noting it.
+    async fn adopt_tail(&mut self) -> Result<BlobKey, BlobStoreError> {
+        let Some((key, bytes)) = self.tail.take() else { return Err(BlobStoreError::NotFound(self.key.clone())) };
+        match self.shared.client.size(&key).await? {
+            size if size == bytes => Ok(key),
+            size => {
+                let reason = format!("it has {size} bytes instead of {bytes}");
+                Err(BlobStoreError::Io { action: format!("finishing {key}"), source: std::io::Error::other(reason) })
+            }
+        }
     }
 
     async fn complete_multipart(&mut self) -> Result<(), BlobStoreError> {
