@@ -11,6 +11,7 @@
 // `reply.expect(201);` is a statement by itself.
 #![allow(clippy::return_self_not_must_use)]
 
+pub mod calls;
 mod client;
 mod connection;
 mod content;
