@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::postgres::Postgres;
 use crate::seaweedfs::{BUCKET, Seaweed};
-use crate::{Client, Process, within};
+use crate::{Client, Process, copy_tree, within};
 
 /// The administrator's access key id of every test server.
 pub const ADMIN_ID: &str = "AKIATESTKITADMIN2345";
@@ -42,6 +42,16 @@ pub struct Output {
     pub stdout: String,
     /// All of standard error.
     pub stderr: String,
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// How a server is to be started.
@@ -94,7 +104,26 @@ impl ServerBuilder {
     ///
     /// Where `BERTH_TEST_DATABASE` is `postgres`, the server gets a database of its own on the PostgreSQL server that this
     /// process's tests share; where `BERTH_TEST_STORE` is `s3`, a part of a bucket of its own.
-    pub fn start(mut self) -> Server {
+    pub fn start(self) -> Server {
+        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
+        let data = folder.path().join("data");
+        self.start_at(data, Some(folder))
+    }
+
+    /// Starts on a copy of a data folder.
+    pub fn start_on_copy(self, of: &Path) -> Server {
+        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
+        let data = folder.path().join("data");
+        copy_tree(of, &data);
+        self.start_at(data, Some(folder))
+    }
+
+    /// Starts on a data folder that stays when the server is gone.
+    pub fn start_in(self, data: &Path) -> Server {
+        self.start_at(data.to_owned(), None)
+    }
+
+    fn start_at(mut self, data: PathBuf, folder: Option<TempDir>) -> Server {
         let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_DATABASE__URL");
         if !chosen && Postgres::is_wanted() {
             self = self.setting("database.url", &Postgres::shared().create_database());
@@ -103,9 +132,8 @@ impl ServerBuilder {
         if !chosen && Seaweed::is_wanted() {
             self = self.on_bucket(Seaweed::shared(), &Seaweed::shared().fresh_prefix());
         }
-        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
-        let running = Running::spawn(&self, &folder.path().join("data"));
-        Server { builder: self, folder, running, ready_after: Vec::new() }.noting_start()
+        let running = Running::spawn(&self, &data);
+        Server { builder: self, data, _folder: folder, running, ready_after: Vec::new() }.noting_start()
     }
 
     /// Keeps blobs in a bucket.
@@ -117,7 +145,8 @@ impl ServerBuilder {
         self.setting("s3.bucket", BUCKET).setting("s3.endpoint", &server.endpoint()).setting("s3.prefix", prefix)
     }
 
-    fn command(&self, data: &Path) -> Command {
+    /// `berth serve` on a data folder, not yet started.
+    pub fn command(&self, data: &Path) -> Command {
         let mut words = self.wrapper.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().expect("at least the binary"));
         command
@@ -145,7 +174,9 @@ impl ServerBuilder {
 #[derive(Debug)]
 pub struct Server {
     builder: ServerBuilder,
-    folder: TempDir,
+    data: PathBuf,
+    // Removed with the server.
+    _folder: Option<TempDir>,
     running: Running,
     ready_after: Vec<Duration>,
 }
@@ -185,7 +216,7 @@ impl Server {
 
     /// `--data-dir`.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// Where blobs and uploads lie as files.
@@ -258,15 +289,15 @@ impl Server {
 
     /// Runs a command of the binary with this server's environment on another data folder.
     pub fn berth_on(&self, data: &Path, arguments: &[&str]) -> Output {
+        self.berth_command(data, arguments).output().expect("the binary runs").into()
+    }
+
+    /// The command that [`Self::berth_on`] runs, not yet started.
+    pub fn berth_command(&self, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.builder.binary);
         command.args(arguments).arg("--data-dir").arg(data);
         self.builder.dress(&mut command);
-        let output = command.output().expect("the binary runs");
-        Output {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        command
     }
 
     fn noting_start(mut self) -> Self {

@@ -124,8 +124,8 @@ impl From<Error> for Refusal {
             Error::OutOfSpace => refuse(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
             Error::Body(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close"),
             Error::Database(StoreError::Unavailable(_)) | Error::BlobStore(BlobStoreError::Unavailable { .. }) => {
-                tracing::error!(error = %message, "the database is unavailable");
-                unavailable("the registry cannot reach its database at the moment: try again soon".to_owned())
+                tracing::error!(error = %message, "database or blob store are unavailable");
+                unavailable("the registry cannot reach its storage at the moment: try again soon".to_owned())
             }
             Error::WrongServerKey | Error::RestoreUnfinished(_) | Error::Database(_) | Error::BlobStore(_) => {
                 tracing::error!(error = %message, "an operation failed inside the registry");

@@ -56,7 +56,8 @@ pub struct Journal {
 
 impl Journal {
     /// Everything that is in the folder now counts as durable.
-    pub(super) fn begin(root: &Path) -> Self {
+    pub fn begin(root: &Path) -> Self {
+        let root = &root.canonicalize().unwrap();
         let files = tree_files(root).into_iter().filter(|path| is_kept(path)).filter_map(|path| {
             let disk = fs::read(&path).ok()?;
             Some((path, Held { disk, unsynced: Vec::new(), name: Name::Durable }))

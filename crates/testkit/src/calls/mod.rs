@@ -24,5 +24,5 @@ mod tracer;
 mod tracer;
 
 pub use journal::Journal;
-pub use point::{Class, Fault, Plan, Point, Seen, named, never};
+pub use point::{Class, Fault, Plan, Point, Seen, never};
 pub use tracer::{Stopped, Tracer};

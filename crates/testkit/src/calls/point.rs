@@ -90,6 +90,8 @@ pub struct Seen {
     pub class: Class,
     /// What was done to it.
     pub fault: Option<Fault>,
+    /// Whether it came to its end and succeeded.
+    pub succeeded: bool,
 }
 
 /// Decides at a call's entry what is done to it.
@@ -98,9 +100,4 @@ pub type Plan = Box<dyn FnMut(&Point, Class) -> Option<Fault> + Send>;
 /// Only looks on.
 pub fn never() -> Plan {
     Box::new(|_, _| None)
-}
-
-/// Does something to one call.
-pub fn named(point: Point, fault: Fault) -> Plan {
-    Box::new(move |met, _| (*met == point).then_some(fault))
 }

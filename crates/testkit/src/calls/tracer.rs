@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -32,9 +32,9 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Attaches to all threads of a running process. Paths in the names of its calls are below `root`. Until
-    /// [`Self::finish`], nobody else may wait for the process: its stops would be taken for its end.
-    pub fn attach(process: u32, root: &Path, plan: Plan) -> Self {
+    /// Attaches to all threads of a running process. Paths in the names of its calls are below the root of the journal, which
+    /// goes on. Until [`Self::finish`], nobody else may wait for the process: its stops would be taken for its end.
+    pub fn attach(process: u32, journal: Journal, plan: Plan) -> Self {
         let process = Pid::from_raw(i32::try_from(process).unwrap());
         let (ending, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (ready, attached) = mpsc::channel();
@@ -47,7 +47,7 @@ impl Tracer {
             calls: HashMap::new(),
             ordinals: HashMap::new(),
             seen: Vec::new(),
-            journal: Journal::begin(&root.canonicalize().unwrap()),
+            journal,
         };
         let thread = std::thread::spawn(move || tracing.run(&ready));
         attached.recv().expect("the tracing thread attaches");
@@ -96,8 +96,8 @@ impl Stopped {
     }
 
     /// Attaches, then lets it go.
-    pub fn trace(self, root: &Path, plan: Plan) -> (Child, Tracer) {
-        let tracer = Tracer::attach(self.0.id(), root, plan);
+    pub fn trace(self, journal: Journal, plan: Plan) -> (Child, Tracer) {
+        let tracer = Tracer::attach(self.0.id(), journal, plan);
         kill(tracer.process, Signal::SIGCONT).unwrap();
         (self.0, tracer)
     }
@@ -109,6 +109,8 @@ struct Call {
     path: Option<PathBuf>,
     change: Option<Change>,
     fails_with: Option<i32>,
+    // Its place among the calls that were seen.
+    place: usize,
 }
 
 struct Tracing {
@@ -164,8 +166,8 @@ impl Tracing {
         let mine = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
         let any = mine | WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
         loop {
-            let thread = waitid(Id::All, any).ok()?.pid()?;
-            let told = waitid(Id::Pid(thread), any).ok()?;
+            let told = waitid(Id::All, any).ok()?;
+            let thread = told.pid()?;
             let ended = matches!(told, WaitStatus::Exited(..) | WaitStatus::Signaled(..));
             if ended && thread == self.process {
                 return None;
@@ -206,7 +208,7 @@ impl Tracing {
             known.class = of_socket(known.class);
         }
         let fault = self.decide(known, object);
-        let mut call = Call { known, path, change: None, fails_with: None };
+        let mut call = Call { known, path, change: None, fails_with: None, place: self.seen.len() - 1 };
         match fault {
             Some(Fault::Kill) => {
                 let _ = kill(self.process, Signal::SIGKILL);
@@ -227,7 +229,7 @@ impl Tracing {
         *ordinal += 1;
         let point = Point { call: known.name, object, ordinal: *ordinal };
         let fault = (self.plan)(&point, known.class);
-        self.seen.push(Seen { point, class: known.class, fault });
+        self.seen.push(Seen { point, class: known.class, fault, succeeded: false });
         self.count.store(self.seen.len(), Ordering::Release);
         fault
     }
@@ -239,6 +241,7 @@ impl Tracing {
             registers.fail_with(thread, errno)?;
         }
         let succeeded = call.fails_with.is_none() && registers.result() >= 0;
+        self.seen[call.place].succeeded = succeeded;
         if let (Class::Sync, Some(path)) = (call.known.class, call.path) {
             self.journal.note(Change::Synced(path, succeeded));
         } else if let Some(change) = call.change.filter(|_| succeeded) {
