@@ -28,7 +28,10 @@ fn too_few_descriptors_shed_load_and_lose_nothing() {
     let recovered = || accepts(&server) && server.process().open_fds() < FILES / 2;
     assert!(within(SOON, recovered), "{} files open\n{}", server.process().open_fds(), server.log());
     let mut log = Operation::Push.known_before();
-    log.deleted(&crate::acknowledged::blob(OLD, &berth_testkit::sha256(crate::content::LOOSE)), crate::acknowledged::Fact::Gone);
+    log.deleted(
+        &crate::acknowledged::blob(OLD, &berth_testkit::sha256(crate::content::LOOSE)),
+        crate::acknowledged::Fact::Gone,
+    );
     assert!(Operation::Push.perform(&server.client(), &mut log) && log.refused.is_empty(), "{log:?}");
     server.kill9();
     server.restart();

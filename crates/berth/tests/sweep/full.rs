@@ -5,9 +5,9 @@ use std::fs;
 use berth_testkit::{MIB, Server, Volume, free_bytes, index, sha256};
 
 use crate::acknowledged::Acknowledged;
-use crate::builder;
 use crate::content::{KEPT, KEPT_IMAGE, LOOSE, NEW, NEW_IMAGE, OLD, OLD_IMAGE, TAG};
 use crate::operation::Operation;
+use crate::{builder, templates};
 
 /// What a volume of the tests holds, and what pushes must leave of it.
 const SIZE: u64 = 24;
@@ -21,7 +21,7 @@ struct Registry {
 
 impl Registry {
     fn on(data: &std::path::Path) -> Self {
-        let server = builder().setting("storage.free_space_minimum", RESERVE).start_in(data);
+        let server = templates::impatient().setting("storage.free_space_minimum", RESERVE).start_in(data);
         let client = server.client();
         client.push_image(KEPT, TAG, &KEPT_IMAGE);
         client.push_image(OLD, TAG, &OLD_IMAGE);
@@ -135,7 +135,8 @@ fn a_layer_that_fills_the_disk_is_refused() {
     let layer = vec![7; usize::try_from(SIZE * MIB).unwrap()];
     let location = client.start_upload(NEW);
     client.finish_upload(&location, &sha256(&layer), &layer).expect_error(507, "UNAVAILABLE");
-    assert!(free_bytes(volume.path()) + MIB > before, "the part of it that fitted stays");
+    let free = free_bytes(volume.path());
+    assert!(free + MIB > before, "the part of it that fitted stays: {before} bytes were free, now {free}");
     client.push_image(OLD, TAG, &OLD_IMAGE);
     assert_eq!(server.berth(&["verify"]).code, Some(0));
 }

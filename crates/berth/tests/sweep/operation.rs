@@ -23,14 +23,8 @@ pub enum Operation {
     Start,
 }
 
-pub const ALL: [Operation; 6] = [
-    Operation::Push,
-    Operation::Checkpoint,
-    Operation::Pull,
-    Operation::Delete,
-    Operation::Collect,
-    Operation::Start,
-];
+pub const ALL: [Operation; 6] =
+    [Operation::Push, Operation::Checkpoint, Operation::Pull, Operation::Delete, Operation::Collect, Operation::Start];
 
 impl fmt::Display for Operation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,7 +36,7 @@ pub fn look_on(operation: Operation) -> Vec<Seen> {
 }
 
 fn look_on_requests(operation: Operation) -> Vec<Seen> {
-    let mut server = builder().start_on_copy(&templates::of(operation));
+    let mut server = builder().start_on_copy(&templates::plain());
     let mut log = operation.known_before();
     let (seen, _, done) = traced(&mut server, operation, &mut log, never());
     assert!(done && log.refused.is_empty(), "{operation}: {log:?}\n{}", server.log());
@@ -55,7 +55,7 @@ impl Trial {
     }
 
     fn run_requests(&self) -> bool {
-        let mut server = builder().start_on_copy(&templates::of(self.operation));
+        let mut server = builder().start_on_copy(&templates::plain());
         let mut log = self.operation.known_before();
         let (seen, journal, done) = traced(&mut server, self.operation, &mut log, self.plan());
         let Some(hit) = seen.iter().find(|seen| seen.fault.is_some()) else { return false };
@@ -127,6 +127,9 @@ impl Trial {
 
 /// Performs the operation with the server's calls watched, until they have come to rest.
 fn traced(server: &mut Server, operation: Operation, log: &mut Acknowledged, plan: Plan) -> (Vec<Seen>, Journal, bool) {
+    if operation == Operation::Checkpoint {
+        templates::fill_log(server);
+    }
     let client = server.client();
     // The connection is there, and the key is known.
     client.get("/v2/").expect(200);
