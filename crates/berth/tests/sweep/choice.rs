@@ -1,6 +1,6 @@
 //! Which faults at which calls.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use berth_testkit::Random;
 use berth_testkit::calls::{Class, Fault, Seen};
@@ -34,17 +34,32 @@ fn is_of_process(seen: &Seen) -> bool {
         || (object == "-" && seen.class != Class::Descriptor)
 }
 
-/// How many calls are taken of those on the folders of the blob store, of which there are 256, all alike.
-const FOLDERS: usize = 8;
+/// A name that so many calls bear is a loop: over the 256 folders of the blob store, or the pages of the database.
+const LOOP: usize = 200;
+/// How many calls of a loop are taken, about.
+const OF_LOOP: usize = 10;
 /// Of faults that need not be in every run, one in so many is.
 const SAMPLE: usize = 3;
 
-/// Whether a run that does not take all takes this one: each kill, each sync, and a sample of the rest.
-pub fn is_taken(seen: &Seen, fault: Fault, random: &mut Random) -> bool {
-    if seen.point.object == "blobs/…/" && seen.class != Class::Sync {
-        return random.below(256 / FOLDERS) == 0;
+/// Whether a run that does not take all takes this one, where so many calls bear its name: each kill, each sync, and a
+/// sample of the rest.
+pub fn is_taken(seen: &Seen, fault: Fault, alike: usize, random: &mut Random) -> bool {
+    if seen.class == Class::Sync {
+        return true;
     }
-    fault == Fault::Kill || seen.class == Class::Sync || random.below(SAMPLE) == 0
+    if alike >= LOOP {
+        return random.below(alike) < OF_LOOP;
+    }
+    fault == Fault::Kill || random.below(SAMPLE) == 0
+}
+
+/// How many calls bear each name.
+pub fn alike(seen: &[Seen]) -> HashMap<(&'static str, &str), usize> {
+    let mut alike = HashMap::new();
+    for seen in seen {
+        *alike.entry((seen.point.call, seen.point.object.as_str())).or_default() += 1;
+    }
+    alike
 }
 
 /// Every (call, fault) once, in order.

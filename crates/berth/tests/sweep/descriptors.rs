@@ -73,6 +73,8 @@ fn shed(server: &Server, crowd: &[RawConnection]) {
         }
     }
     println!("{} connections held; of 20 more, answered: {told:?}", crowd.len());
+    let files = server.process().open_fds();
+    assert!(files >= FILES - 8 || told.len() > 10, "nothing is short: {files} files open");
     assert!(told.iter().all(|status| [202, 429, 503].contains(status)), "{told:?}\n{}", server.log());
 }
 

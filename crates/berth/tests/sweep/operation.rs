@@ -13,7 +13,7 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Push,
-    /// A push whose commits fill the log of the database, which is moved to its file.
+    /// A blob whose commits fill the log of the database, which is moved to its file.
     Checkpoint,
     Pull,
     Delete,
@@ -53,7 +53,8 @@ impl Operation {
     pub fn perform(self, client: &Client, log: &mut Acknowledged) -> bool {
         let mut caller = Caller { client, log };
         match self {
-            Self::Push | Self::Checkpoint => caller.push(),
+            Self::Push => caller.push(),
+            Self::Checkpoint => caller.again(|caller| caller.push_at_once(&NEW_IMAGE.config)),
             Self::Pull => caller.pull(),
             Self::Delete => caller.delete(),
             Self::Collect | Self::Start => true,

@@ -48,10 +48,11 @@ fn choose(operation: Operation, seen: &[Seen], random: &mut Random) -> Vec<Trial
     let everything = std::env::var("BERTH_TEST_SWEEP").is_ok_and(|sweep| sweep == "all");
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
     let mut trials = Vec::new();
-    let all = choice::all(seen);
+    let (all, alike) = (choice::all(seen), choice::alike(seen));
     for (seen, fault) in &all {
         let line = lines.entry(seen.point.to_string()).or_default();
-        if everything || choice::is_taken(seen, *fault, random) {
+        let alike = alike[&(seen.point.call, seen.point.object.as_str())];
+        if everything || choice::is_taken(seen, *fault, alike, random) {
             *line += &format!(" {fault}");
             trials.push(Trial { operation, point: seen.point.to_string(), fault: *fault });
         }
@@ -69,7 +70,7 @@ fn run_all(trials: &[Trial]) -> Vec<&Trial> {
         let work = || {
             let mut missed = Vec::new();
             while let Some(trial) = trials.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if !(0..TRIES).any(|_| trial.run()) {
+                if !is_met(trial) {
                     missed.push(trial);
                 }
             }
@@ -77,6 +78,15 @@ fn run_all(trials: &[Trial]) -> Vec<&Trial> {
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("every trial went well")).collect()
+    })
+}
+
+/// Runs a trial until the operation comes by its point. One that fails is named.
+fn is_met(trial: &Trial) -> bool {
+    let run = || (0..TRIES).any(|_| trial.run());
+    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+        println!("failed: BERTH_TEST_POINT='{trial}'");
+        std::panic::resume_unwind(panic)
     })
 }
 
@@ -88,5 +98,5 @@ fn replay(line: &str) {
     let faults = [Fault::Kill, Fault::EIO, Fault::ENOSPC, Fault::EMFILE];
     let fault = faults.into_iter().find(|known| known.to_string() == fault).expect("a fault");
     let trial = Trial { operation, point, fault };
-    assert!((0..TRIES).any(|_| trial.run()), "the operation does not come by {trial}");
+    assert!(is_met(&trial), "the operation does not come by {trial}");
 }

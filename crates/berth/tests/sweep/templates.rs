@@ -12,8 +12,10 @@ use crate::builder;
 use crate::content::{KEPT, KEPT_IMAGE, LOOSE, OLD, OLD_IMAGE, TAG};
 
 const SOON: Duration = Duration::from_mins(1);
-/// Pages that a log which is nearly full holds at least: a push takes it over the thousand at which they are moved.
-const PAGES: u64 = 960;
+/// Pages that a log which is nearly full holds at least: a blob takes it over the thousand at which they are moved.
+const PAGES: u64 = 990;
+/// What a large manifest may add to them.
+const MOST_AT_ONCE: u64 = 40;
 const PAGE: u64 = 4096 + 24;
 /// The default of `gc.grace`.
 const GRACE: Duration = Duration::from_hours(24);
@@ -61,11 +63,13 @@ fn fill(server: &Server) {
 pub fn fill_log(server: &Server) {
     let log = server.data().join("berth.db-wal");
     let client = server.client();
-    for length in 60_000.. {
-        if fs::metadata(&log).unwrap().len() / PAGE >= PAGES {
+    for length in 0.. {
+        let pages = fs::metadata(&log).unwrap().len() / PAGE;
+        if pages >= PAGES {
             return;
         }
-        client.push_manifest("team/log", "moving", &padded_manifest(length)).expect(201);
+        let padding = if pages < PAGES - MOST_AT_ONCE { 60_000 } else { 200 };
+        client.push_manifest("team/log", "moving", &padded_manifest(padding + length)).expect(201);
     }
 }
 

@@ -94,7 +94,9 @@ pub(super) enum Replayed {
 /// Writes everything in the log of the database at `path` into its file, from the log's beginning, and takes the log away.
 /// This process may have no other connection to it.
 pub(super) fn replay(path: &Path) -> Result<Replayed, StoreError> {
-    if fs::metadata(log_of(path)).map_or(0, |log| log.len()) == 0 {
+    // A log without its database was begun by a start that was cut off, and means nothing.
+    let has_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
+    if !has_log || !path.exists() {
         return Ok(Replayed::Whole);
     }
     match open_alone(path).and_then(|connection| checkpoint(&connection, "TRUNCATE")) {

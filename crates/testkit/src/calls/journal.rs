@@ -2,8 +2,8 @@
 //!
 //! The model is the worst that a file system may do. What was written is on the disk after a sync that succeeded. A sync that
 //! failed loses what it was for: the kernel takes those pages for clean, so a later sync that succeeds says nothing of
-//! them, and only writing them again brings them back. A file has its name after its folder was synced; a name that
-//! a failed sync of the folder was for is lost. What is taken away is gone at once.
+//! them, and only writing them again brings them back. A file has its name after its folder was synced; names are in
+//! the file system's own journal, so a later sync does hold for them. What is taken away is gone at once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +24,8 @@ pub(super) enum Change {
     Synced(PathBuf, bool),
     /// Unlinked.
     Removed(PathBuf),
+    /// Has another name.
+    Renamed(PathBuf, PathBuf),
 }
 
 #[derive(Clone, Debug)]
@@ -32,19 +34,12 @@ enum Edit {
     Length(u64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Durable,
-    New,
-    Lost,
-}
-
 /// A file: what is surely on the disk, and what was written since.
 #[derive(Clone, Debug)]
 struct Held {
     disk: Vec<u8>,
     unsynced: Vec<Edit>,
-    name: Name,
+    has_name: bool,
 }
 
 /// What is surely on the disk of a folder whose process was watched.
@@ -60,7 +55,7 @@ impl Journal {
         let root = &root.canonicalize().unwrap();
         let files = tree_files(root).into_iter().filter(|path| is_kept(path)).filter_map(|path| {
             let disk = fs::read(&path).ok()?;
-            Some((path, Held { disk, unsynced: Vec::new(), name: Name::Durable }))
+            Some((path, Held { disk, unsynced: Vec::new(), has_name: true }))
         });
         Self { root: root.to_owned(), files: files.collect() }
     }
@@ -73,15 +68,20 @@ impl Journal {
     pub(super) fn note(&mut self, change: Change) {
         match change {
             Change::Made(path) if path.starts_with(&self.root) && is_kept(&path) => {
-                let new = Held { disk: Vec::new(), unsynced: Vec::new(), name: Name::New };
+                let new = Held { disk: Vec::new(), unsynced: Vec::new(), has_name: false };
                 self.files.entry(path).or_insert(new);
             }
             Change::Wrote(path, offset, bytes) => self.edit(&path, Edit::Bytes(offset, bytes)),
             Change::Cut(path, length) => self.edit(&path, Edit::Length(length)),
-            Change::Synced(path, succeeded) if path.is_dir() => self.sync_folder(&path, succeeded),
-            Change::Synced(path, succeeded) => self.sync_file(&path, succeeded),
+            Change::Synced(path, succeeded) if !path.is_dir() => self.sync_file(&path, succeeded),
+            Change::Synced(path, true) => self.sync_folder(&path),
             Change::Removed(path) => drop(self.files.remove(&path)),
-            Change::Made(_) => {}
+            Change::Renamed(from, to) => {
+                if let Some(file) = self.files.remove(&from) {
+                    self.files.insert(to, Held { has_name: false, ..file });
+                }
+            }
+            Change::Made(_) | Change::Synced(_, false) => {}
         }
     }
 
@@ -100,16 +100,15 @@ impl Journal {
         }
     }
 
-    fn sync_folder(&mut self, folder: &Path, succeeded: bool) {
-        let inside = self.files.iter_mut().filter(|(path, _)| path.parent() == Some(folder));
-        for (_, file) in inside.filter(|(_, file)| file.name == Name::New) {
-            file.name = if succeeded { Name::Durable } else { Name::Lost };
+    fn sync_folder(&mut self, folder: &Path) {
+        for (_, file) in self.files.iter_mut().filter(|(path, _)| path.parent() == Some(folder)) {
+            file.has_name = true;
         }
     }
 
     /// Makes a folder with what is surely on the disk, as it would be found after the power came back.
     pub fn power_cut(&self, into: &Path) {
-        for (path, file) in self.files.iter().filter(|(_, file)| file.name == Name::Durable) {
+        for (path, file) in self.files.iter().filter(|(_, file)| file.has_name) {
             let place = into.join(path.strip_prefix(&self.root).unwrap());
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::write(place, &file.disk).unwrap();
@@ -186,6 +185,7 @@ mod tests {
     fn a_failed_sync_is_not_mended_by_a_second_one() {
         assert_eq!(left(&[wrote, sync_failed, synced], Some("12345")).unwrap(), "12345");
         assert_eq!(left(&[wrote, sync_failed, wrote, synced], Some("12345")).unwrap(), "1new5");
-        assert_eq!(left(&[made, folder_sync_failed, folder_synced], None), None);
+        assert_eq!(left(&[made, folder_sync_failed], None), None);
+        assert_eq!(left(&[made, folder_sync_failed, folder_synced], None).unwrap(), "");
     }
 }

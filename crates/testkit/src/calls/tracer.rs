@@ -14,7 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use super::journal::Change;
-use super::table::{Known, O_TRUNC, known};
+use super::table::{Known, O_TRUNC, Object, known};
 use super::thread::{Registers, gathered, is_at_entry, low_half, memory, named, object_path, position};
 use super::{Class, Fault, Journal, Plan, Point, Seen};
 use crate::within;
@@ -292,6 +292,7 @@ fn change(thread: Pid, call: &Call, arguments: &[u64; 6]) -> Option<Change> {
         "openat" if arguments[2] & O_TRUNC != 0 && path.exists() => Change::Cut(path, 0),
         "openat" if call.known.class == Class::Create => Change::Made(path),
         "unlink" | "unlinkat" => Change::Removed(path),
+        "rename" => Change::Renamed(path, object_path(thread, Object::Path(1), arguments)?),
         _ => return None,
     })
 }
