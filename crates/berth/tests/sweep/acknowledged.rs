@@ -16,7 +16,7 @@ pub enum Fact {
 }
 
 /// The small log of one client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acknowledged {
     things: BTreeMap<Thing, (Fact, Vec<u8>)>,
     /// An upload that is open, and how much of it was acknowledged.

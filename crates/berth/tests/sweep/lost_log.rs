@@ -6,15 +6,19 @@
 //!
 //! A checkpoint that a reader keeps from its end writes pages to the file, does not sync it, and counts them as done. After a
 //! failed sync of the file the next checkpoint does not write them again.
+//!
+//! And a log has a name only after its folder was synced, which `SQLite` does without looking at what came of it.
 
-use std::io::{BufRead, BufReader};
-use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_testkit::calls::{Class, Fault, Journal, Plan, Point, Stopped, Tracer, never};
-use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, empty_index};
+use berth_testkit::calls::{Class, Fault, Journal, Plan, Point, Tracer, never};
+use berth_testkit::{copy_tree, empty_index};
 
 use crate::acknowledged::{Acknowledged, Fact, manifest};
 use crate::content::{KEPT, KEPT_IMAGE, NEW, NEW_IMAGE, OLD, OLD_IMAGE, TAG};
+use crate::operation::Operation;
+use crate::start::watched;
 use crate::trial::{is_ready, rest};
 use crate::{builder, templates};
 
@@ -36,7 +40,8 @@ fn nothing_is_acknowledged_on_top_of_a_commit_whose_sync_failed() {
     let (_, journal) = tracer.finish();
     first.kill9();
 
-    let (mut second, tracer, client) = start_traced(&first.data(), journal);
+    let (mut second, tracer, client) = watched(&first.data(), journal, never());
+    let client = client.expect("the second server is ready");
     client.push_manifest(KEPT, "later", &KEPT_IMAGE.manifest).expect(201);
     let (_, journal) = tracer.finish();
     second.kill().unwrap();
@@ -82,7 +87,6 @@ fn what_a_checkpoint_did_not_sync_is_written_again_after_a_failed_sync() {
     assert!(is_ready(&server), "{}", server.log());
     let (seen, journal) = tracer.finish();
     assert!(seen.iter().any(|seen| seen.fault.is_some()), "the database's file was never synced");
-    assert!(server.log().contains("the database's log was replayed"), "{}", server.log());
     server.kill9();
 
     let folder = tempfile::tempdir().unwrap();
@@ -97,12 +101,33 @@ fn what_a_checkpoint_did_not_sync_is_written_again_after_a_failed_sync() {
     assert_eq!(second.berth(&["verify"]).code, Some(0));
 }
 
-/// A server that is watched from its first call.
-fn start_traced(data: &std::path::Path, journal: Journal) -> (Child, Tracer, Client) {
-    let (mut child, tracer) = Stopped::spawn(&builder().command(data)).trace(journal, never());
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let (_, address) = line.trim_end().split_once("http://").expect("the server is ready");
-    let client = Client::login(address.parse().unwrap(), ADMIN_ID, ADMIN_SECRET);
-    (child, tracer, client)
+#[test]
+fn the_log_has_its_name_before_anything_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    copy_tree(&templates::plain(), &data);
+    let ready = Arc::new(AtomicBool::new(false));
+    let (mut server, tracer, client) = watched(&data, Journal::begin(&data), no_sync_of_the_folder(Arc::clone(&ready)));
+    let client = client.expect("the server is ready");
+    ready.store(true, Ordering::Release);
+    client.push_manifest(KEPT, "later", &KEPT_IMAGE.manifest).expect(201);
+    let (seen, journal) = tracer.finish();
+    assert!(seen.iter().any(|seen| seen.fault.is_some()), "SQLite no longer syncs the folder of a new log");
+    server.kill().unwrap();
+    server.wait().unwrap();
+
+    let after = tempfile::tempdir().unwrap();
+    journal.power_cut(after.path());
+    let again = builder().start_in(after.path());
+    let mut log = Operation::Pull.known_before();
+    log.know(&manifest(KEPT, "later"), Fact::There, &KEPT_IMAGE.manifest.bytes);
+    log.check(&again.client(), "after the power cut");
+}
+
+/// Once the server is ready, no sync of the data folder succeeds.
+fn no_sync_of_the_folder(ready: Arc<AtomicBool>) -> Plan {
+    Box::new(move |met, class| {
+        let is_folder = class == Class::Sync && met.object == ".";
+        (is_folder && ready.load(Ordering::Acquire)).then_some(Fault::EIO)
+    })
 }
