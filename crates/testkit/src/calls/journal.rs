@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     /// What a power cut leaves of `a` in a folder where a process made these changes.
-    fn left(changes: &[fn(PathBuf) -> Change], had: Option<&str>) -> Option<String> {
+    fn left(changes: &[fn(&Path) -> Change], had: Option<&str>) -> Option<String> {
         let (folder, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = folder.path().join("a");
         if let Some(had) = had {
@@ -148,29 +148,29 @@ mod tests {
         }
         let mut journal = Journal::begin(folder.path());
         for change in changes {
-            journal.note(change(path.clone()));
+            journal.note(change(&path));
         }
         journal.power_cut(after.path());
         fs::read_to_string(after.path().join("a")).ok()
     }
 
-    fn made(path: PathBuf) -> Change {
-        Change::Made(path)
+    fn made(path: &Path) -> Change {
+        Change::Made(path.to_owned())
     }
-    fn wrote(path: PathBuf) -> Change {
-        Change::Wrote(path, 1, b"new".to_vec())
+    fn wrote(path: &Path) -> Change {
+        Change::Wrote(path.to_owned(), 1, b"new".to_vec())
     }
-    fn synced(path: PathBuf) -> Change {
-        Change::Synced(path, true)
+    fn synced(path: &Path) -> Change {
+        Change::Synced(path.to_owned(), true)
     }
-    fn sync_failed(path: PathBuf) -> Change {
-        Change::Synced(path, false)
+    fn sync_failed(path: &Path) -> Change {
+        Change::Synced(path.to_owned(), false)
     }
-    fn folder_synced(path: PathBuf) -> Change {
-        Change::Synced(path.parent().unwrap().to_owned(), true)
+    fn folder_synced(path: &Path) -> Change {
+        synced(path.parent().unwrap())
     }
-    fn folder_sync_failed(path: PathBuf) -> Change {
-        Change::Synced(path.parent().unwrap().to_owned(), false)
+    fn folder_sync_failed(path: &Path) -> Change {
+        sync_failed(path.parent().unwrap())
     }
 
     #[test]

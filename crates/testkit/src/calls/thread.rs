@@ -74,7 +74,7 @@ pub(super) fn object_path(thread: Pid, object: Object, arguments: &[u64; 6]) -> 
 
 #[allow(clippy::cast_possible_truncation, reason = "a descriptor is the lower half of its register")]
 pub(super) fn low_half(register: u64) -> i32 {
-    register as u32 as i32
+    (register as u32).cast_signed()
 }
 
 fn descriptor_path(thread: Pid, descriptor: i32) -> Option<PathBuf> {
