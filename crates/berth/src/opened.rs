@@ -179,11 +179,15 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
+/// The file has its name when it is whole: a start that is cut off leaves no key rather than half of one.
 fn make_key(path: &Path) -> Result<ServerKey, Failure> {
     let failed = |error| Failure::doing(&format!("the server key {} cannot be written", path.display()), error);
     let key = ServerKey::generate(&SystemRandom);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let part = path.with_extension("key.new");
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(failed)?;
     file.write_all(key.reveal().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&part, path).map_err(failed)?;
     if let Some(folder) = path.parent() {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }

@@ -128,13 +128,22 @@ pub enum Error {
     RestoreUnfinished(String),
     /// The database failed.
     #[error(transparent)]
-    Database(#[from] StoreError),
+    Database(StoreError),
     /// The blob store failed.
     #[error(transparent)]
     BlobStore(BlobStoreError),
 }
 
 use crate::body::BodyFailed;
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => Self::OutOfSpace,
+            other => Self::Database(other),
+        }
+    }
+}
 
 impl From<BlobStoreError> for Error {
     fn from(error: BlobStoreError) -> Self {

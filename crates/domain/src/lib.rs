@@ -88,10 +88,18 @@ impl Domain {
         &self.settings
     }
 
-    /// Whether database and blob store answer.
+    /// Whether database and blob store answer, and the database takes writes again where the last one met a failing disk. A
+    /// full disk is none: pulls and deletions go on.
     pub async fn ready(&self) -> Result<(), Error> {
         self.database.read(|txn| berth_store::properties::get(txn, "ready").map_err(Error::from)).await?;
         self.blobs.free_space().await?;
-        Ok(())
+        if !self.database.is_failing() {
+            return Ok(());
+        }
+        let tried = self.database.write(|txn| berth_store::properties::set(txn, "ready", b"").map_err(Error::from));
+        match tried.await {
+            Err(Error::OutOfSpace) => Ok(()),
+            other => other,
+        }
     }
 }

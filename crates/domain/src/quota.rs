@@ -1,4 +1,4 @@
-//! What stops a write: read-only mode, a nearly full disk, limits of repositories and accounts.
+//! What stops a write: read-only mode, a nearly full disk of blobs or database, limits of repositories and accounts.
 
 use berth_store::repositories::RepositoryId;
 use berth_store::{Transaction, usage};
@@ -11,10 +11,9 @@ impl Domain {
     /// Goes on only where the registry takes content.
     pub(crate) async fn ensure_writable(&self) -> Result<(), Error> {
         self.ensure_not_read_only()?;
-        match self.blobs.free_space().await? {
-            Some(free) if free < self.settings.free_space_minimum => Err(Error::OutOfSpace),
-            _ => Ok(()),
-        }
+        let free = [self.blobs.free_space().await?, self.database.free_space()?];
+        let minimum = self.settings.free_space_minimum;
+        if free.into_iter().flatten().any(|free| free < minimum) { Err(Error::OutOfSpace) } else { Ok(()) }
     }
 
     /// Goes on only where the registry takes changes; deletions are welcome on a full disk.

@@ -177,7 +177,9 @@ impl Run<'_> {
         let push = Push { reference: Reference::Digest(digest.clone()), tags: Vec::new(), content_type, bytes };
         match self.domain.push_manifest(self.caller, name, push).await {
             Ok(_) => Ok(()),
-            Err(error @ (crate::Error::Database(_) | crate::Error::BlobStore(_))) => Err(error.into()),
+            Err(error @ (crate::Error::Database(_) | crate::Error::BlobStore(_) | crate::Error::OutOfSpace)) => {
+                Err(error.into())
+            }
             Err(error) => Err(Failed::This(error.to_string())),
         }
     }

@@ -207,8 +207,9 @@ impl Domain {
             }
             Err(error) => Err(error.into()),
         };
-        if outcome.is_err() {
-            self.discard(&held.record, held.claim.is_some()).await?;
+        if let Err(error) = &outcome {
+            let is_full = matches!(error, Error::OutOfSpace);
+            self.end(&held.record, held.claim.is_some(), is_full).await?;
         }
         self.sessions.forget(&held.record.id);
         outcome
@@ -394,9 +395,19 @@ impl Domain {
         if held.claim.is_some() && may_go_on {
             self.give_back(held.record.clone(), None).await?;
         } else {
-            self.discard(&held.record, held.claim.is_some()).await?;
+            let is_full = matches!(error, Error::OutOfSpace);
+            self.end(&held.record, held.claim.is_some(), is_full).await?;
         }
         Err(error)
+    }
+
+    /// Ends an upload that failed. Where the disk is full its bytes go first: they may be all that keeps the database from
+    /// taking the lease away, and a lease without bytes begins anew.
+    async fn end(&self, record: &UploadRecord, is_claimed: bool, is_full: bool) -> Result<(), Error> {
+        if is_full && !is_claimed {
+            self.forget_key(Some(record.key.clone())).await;
+        }
+        self.discard(record, is_claimed).await
     }
 
     async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body, claim: Option<&Claim>) -> Result<(), Error> {

@@ -45,7 +45,10 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The database cannot be used just now: it is full, locked, closing or out of reach. Trying again may help.
+    /// The disk of the database is full. What was asked was not done.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
+    /// The database cannot be used just now: it is locked, closing, out of reach, or its disk fails. Trying again may help.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// The database file cannot be used by this binary at all.
@@ -97,6 +100,14 @@ pub trait Engine: Send + Sync + 'static {
     async fn settle_row_numbers(&self) -> Result<(), StoreError> {
         Ok(())
     }
+    /// Whether the last write met a disk that fails, so that only a write can tell if it still does.
+    fn is_failing(&self) -> bool {
+        false
+    }
+    /// Bytes that may still be written to the disk of the database, where it is a disk of this machine.
+    fn free_space(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// The database, whichever engine runs it.
@@ -136,6 +147,16 @@ impl Database {
     /// What [`Engine::settle_row_numbers`] does.
     pub async fn settle_row_numbers(&self) -> Result<(), StoreError> {
         self.0.settle_row_numbers().await
+    }
+
+    /// What [`Engine::is_failing`] says.
+    pub fn is_failing(&self) -> bool {
+        self.0.is_failing()
+    }
+
+    /// What [`Engine::free_space`] says.
+    pub fn free_space(&self) -> Result<Option<u64>, StoreError> {
+        self.0.free_space()
     }
 }
 

@@ -11,6 +11,7 @@
 // `reply.expect(201);` is a statement by itself.
 #![allow(clippy::return_self_not_must_use)]
 
+pub mod calls;
 mod client;
 mod connection;
 mod content;
@@ -27,14 +28,16 @@ mod random;
 mod reply;
 pub mod seaweedfs;
 mod server;
+mod volume;
 mod waiting;
 
 pub use client::{Client, path_and_query, target_of};
 pub use connection::RawConnection;
 pub use content::{Hasher, sha256, sha512};
 pub use image::{Image, Manifest, empty_index, index, media, padded_manifest, referrer};
-pub use process::{MIB, Process, free_bytes, tree_bytes, tree_files};
+pub use process::{MIB, Process, copy_tree, free_bytes, set_modified, tree_bytes, tree_files};
 pub use random::{Random, seed_from_environment};
 pub use reply::Reply;
 pub use server::{ADMIN_ID, ADMIN_SECRET, Output, Server, ServerBuilder, berth_binary};
+pub use volume::Volume;
 pub use waiting::{eventually, within};

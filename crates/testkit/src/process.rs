@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -80,6 +81,25 @@ pub fn tree_files(folder: &Path) -> Vec<PathBuf> {
 pub fn tree_bytes(folder: &Path) -> u64 {
     let size = |file: &PathBuf| fs::metadata(file).map_or(0, |metadata| metadata.len());
     tree_files(folder).iter().map(size).sum()
+}
+
+/// Copies a folder with the times of its files.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&source, &target);
+            continue;
+        }
+        fs::copy(&source, &target).unwrap();
+        set_modified(&target, fs::metadata(&source).unwrap().modified().unwrap());
+    }
+}
+
+/// Makes a file as old as this.
+pub fn set_modified(file: &Path, time: SystemTime) {
+    fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
 }
 
 /// Bytes that may still be written to the file system of a folder.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::postgres::Postgres;
 use crate::seaweedfs::{BUCKET, Seaweed};
-use crate::{Client, Process, within};
+use crate::{Client, Process, copy_tree, within};
 
 /// The administrator's access key id of every test server.
 pub const ADMIN_ID: &str = "AKIATESTKITADMIN2345";
@@ -42,6 +42,16 @@ pub struct Output {
     pub stdout: String,
     /// All of standard error.
     pub stderr: String,
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// How a server is to be started.
@@ -114,6 +124,14 @@ impl ServerBuilder {
         self.start_on(folder, data.to_owned())
     }
 
+    /// Like [`Self::start`], on a copy of a data folder.
+    pub fn start_on_copy(self, of: &Path) -> Server {
+        let folder = TempDir::with_prefix("berth-").expect("a temporary folder");
+        let data = folder.path().join("data");
+        copy_tree(of, &data);
+        self.start_on(folder, data)
+    }
+
     fn start_on(mut self, folder: TempDir, data: PathBuf) -> Server {
         let chosen = self.environment.iter().any(|(name, _)| name == "BERTH_DATABASE__URL");
         if !chosen && Postgres::is_wanted() {
@@ -138,18 +156,18 @@ impl ServerBuilder {
 
     /// Runs a command of the binary on a data folder, without a server.
     pub fn run(&self, data: &Path, arguments: &[&str]) -> Output {
+        self.berth_command(data, arguments).output().expect("the binary runs").into()
+    }
+
+    fn berth_command(&self, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).arg("--data-dir").arg(data);
         self.dress(&mut command);
-        let output = command.output().expect("the binary runs");
-        Output {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        command
     }
 
-    fn command(&self, data: &Path) -> Command {
+    /// `berth serve` on a data folder, not yet started.
+    pub fn command(&self, data: &Path) -> Command {
         let mut words = self.wrapper.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().expect("at least the binary"));
         command
@@ -320,6 +338,11 @@ impl Server {
     /// Runs a command of the binary with this server's environment on another data folder.
     pub fn berth_on(&self, data: &Path, arguments: &[&str]) -> Output {
         self.builder.run(data, arguments)
+    }
+
+    /// The command that [`Self::berth_on`] runs, not yet started.
+    pub fn berth_command(&self, data: &Path, arguments: &[&str]) -> Command {
+        self.builder.berth_command(data, arguments)
     }
 
     fn noting_start(mut self) -> Self {

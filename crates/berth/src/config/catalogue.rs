@@ -105,7 +105,7 @@ settings! {
     storage: Storage {
         /// Folder of the database, the blobs and the server key. It is made where it is missing.
         data_dir: PathBuf = "./berth-data", flag_everywhere("data-dir");
-        /// Pushes are refused when the disk has less room than this.
+        /// Pushes are refused when the disk of the blobs or that of the database has less room than this.
         free_space_minimum: Size = "512MiB";
         /// Where blobs were kept before, while `berth migrate-store` moves them to where they are to be: `files` for those of
         /// the data folder, or `s3://bucket/prefix`, which is reached as the settings of `s3` say. Empty: nowhere else.

@@ -72,8 +72,18 @@ impl Place {
 fn failed(action: &str, path: &Path, error: io::Error) -> BlobStoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BlobStoreError::Full(error),
+        _ if has_too_many_files(&error) => {
+            let action = format!("{action} {}", path.display());
+            BlobStoreError::Unavailable { action, reason: error.to_string() }
+        }
         _ => BlobStoreError::Io { action: format!("{action} {}", path.display()), source: error },
     }
+}
+
+/// Whether the process or the system has as many files open as it may: that passes when others are closed.
+fn has_too_many_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn make_folders(root: &Path) -> io::Result<()> {

@@ -2,16 +2,19 @@
 //!
 //! Writes go through a queue to one thread, which commits many callers' functions in one sync (see `writer`). Reads run
 //! on the calling thread, each on a connection and a snapshot of its own (see `readers`). The file is in WAL mode, so
-//! neither waits for the other. Other processes may use the file at the same time: operator commands do.
+//! neither waits for the other. What a failed sync means is told in `log`. Other processes may use the file at the same time: operator commands do.
 
 mod connection;
+mod group;
 mod inline;
+mod log;
 mod readers;
 mod schema;
 mod transaction;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_store::database::{Engine, Job, StoreError};
@@ -25,16 +28,21 @@ use self::writer::Writer;
 
 /// The engine over one `SQLite` file. Dropping it waits for the writes that were accepted.
 pub struct SqliteEngine {
-    readers: Readers,
+    path: PathBuf,
+    readers: Arc<Readers>,
     writer: Writer,
 }
 
 impl SqliteEngine {
     /// Opens the database file at `path`, making it where it is missing and bringing its schema to this binary's version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        log::replay(path)?;
         let mut connection = connection::open_writing(path)?;
         schema::migrate(&mut connection, migrations::ALL)?;
-        Ok(Self { readers: Readers::new(path), writer: Writer::start(connection)? })
+        connection::sync_folder(path)?;
+        let readers = Arc::new(Readers::new(path));
+        let writer = Writer::start(path, connection, Arc::clone(&readers))?;
+        Ok(Self { path: path.to_owned(), readers, writer })
     }
 }
 
@@ -46,5 +54,15 @@ impl Engine for SqliteEngine {
 
     async fn write(&self, job: Job) -> Result<(), StoreError> {
         self.writer.run(job).await
+    }
+
+    fn is_failing(&self) -> bool {
+        self.writer.is_failing()
+    }
+
+    fn free_space(&self) -> Result<Option<u64>, StoreError> {
+        let space = rustix::fs::statvfs(&self.path);
+        let space = space.map_err(|error| StoreError::Unavailable(format!("{}: {error}", self.path.display())))?;
+        Ok(Some(space.f_bavail.saturating_mul(space.f_frsize)))
     }
 }

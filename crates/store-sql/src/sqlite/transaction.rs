@@ -75,13 +75,16 @@ fn read_value(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Value>
 
 /// An error of `SQLite` by its kind: whether trying again may help.
 pub(crate) fn statement_error(sql: &str, error: &rusqlite::Error) -> StoreError {
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        return StoreError::Full(error.to_string());
+    }
     if is_unavailable(error) {
         return StoreError::Unavailable(error.to_string());
     }
     StoreError::Statement { statement: sql.to_owned(), reason: error.to_string() }
 }
 
-fn is_unavailable(error: &rusqlite::Error) -> bool {
+pub(super) fn is_unavailable(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(

@@ -1,25 +1,27 @@
 //! Writes: one thread, one queue, one sync for all that wait.
 //!
-//! Everything queued when the thread comes round is one transaction, each caller's function in a savepoint of its own.
-//! Nobody is answered before the outer commit; if that fails, the whole group failed, those included whose functions
-//! were undone: what they saw may never have been.
+//! Everything queued when the thread comes round is one group, which `group` commits. Nobody is answered before that.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use berth_store::StoreError;
-use berth_store::database::{Job, Verdict};
+use berth_store::database::Job;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::transaction::{control, run};
+use super::connection::{open_writing, sync_folder};
+use super::group::{Outcome, commit_group};
+use super::log::{Log, Replayed, close_as_it_is, replay};
+use super::readers::Readers;
 
 /// Writes that may wait; further callers wait for a place.
 const QUEUE: usize = 1024;
 
 /// Writes that share one commit at most, so that the first of them does not wait long for the last.
 const GROUP: usize = 256;
-
-type Outcome = Result<(), StoreError>;
 
 struct Write {
     job: Job,
@@ -31,17 +33,21 @@ pub(super) struct Writer {
     // Taken by `drop`: without a sender the thread ends when it has emptied the queue.
     queue: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
+    is_failing: Arc<AtomicBool>,
 }
 
 impl Writer {
-    /// Starts the thread on its connection.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// Starts the thread on its connection to the database at `path`, which `readers` read.
+    pub(super) fn start(path: &Path, connection: Connection, readers: Arc<Readers>) -> Result<Self, StoreError> {
         let (queue, writes) = mpsc::channel(QUEUE);
+        let is_failing = Arc::new(AtomicBool::new(false));
+        let connected = Some(Connected::over(connection)?);
+        let serving = Serving { path: path.to_owned(), readers, connected, is_failing: Arc::clone(&is_failing) };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || serve(&connection, writes))
+            .spawn(move || serving.run(writes))
             .map_err(|error| StoreError::Open(format!("starting the writer: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), is_failing })
     }
 
     /// Hands a function to the thread and waits until its changes are durable. A caller who stops waiting does not stop
@@ -51,6 +57,11 @@ impl Writer {
         let queue = self.queue.as_ref().ok_or_else(closing)?;
         queue.send(Write { job, answer }).await.map_err(|_| closing())?;
         outcome.await.unwrap_or_else(|_| Err(closing()))
+    }
+
+    /// Whether the disk failed the last group.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Acquire)
     }
 }
 
@@ -69,62 +80,77 @@ fn closing() -> StoreError {
     StoreError::Unavailable("it is closing".to_owned())
 }
 
-fn serve(connection: &Connection, mut writes: mpsc::Receiver<Write>) {
-    let mut group = Vec::with_capacity(GROUP);
-    while writes.blocking_recv_many(&mut group, GROUP) > 0 {
-        let (mut jobs, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|write| (write.job, write.answer)).unzip();
-        let outcomes = commit_group(connection, &mut jobs);
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A caller who went away needs no answer.
-            let _ = answer.send(outcome);
+struct Connected {
+    connection: Connection,
+    log: Log,
+}
+
+impl Connected {
+    fn over(mut connection: Connection) -> Result<Self, StoreError> {
+        let log = Log::of(&mut connection)?;
+        Ok(Self { connection, log })
+    }
+}
+
+/// What the thread works with.
+struct Serving {
+    path: PathBuf,
+    readers: Arc<Readers>,
+    // None where the file may lack what was written to it: nothing is written before the log was replayed.
+    connected: Option<Connected>,
+    is_failing: Arc<AtomicBool>,
+}
+
+impl Serving {
+    fn run(mut self, mut writes: mpsc::Receiver<Write>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while writes.blocking_recv_many(&mut group, GROUP) > 0 {
+            let (mut jobs, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|write| (write.job, write.answer)).unzip();
+            let committed = self.commit(&mut jobs);
+            let failing = matches!(committed, Err(StoreError::Unavailable(_) | StoreError::Open(_)));
+            self.is_failing.store(failing, Ordering::Release);
+            let outcomes = committed.unwrap_or_else(|error| jobs.iter().map(|_| Err(error.clone())).collect());
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                // A caller who went away needs no answer.
+                let _ = answer.send(outcome);
+            }
+            self.settle_log();
         }
     }
-}
 
-/// Runs functions in one transaction; what came of each, in their order.
-fn commit_group(connection: &Connection, jobs: &mut [Job]) -> Vec<Outcome> {
-    match try_group(connection, jobs) {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            tracing::error!(%error, writes = jobs.len(), "a group of writes failed and was undone");
-            abandon(connection);
-            jobs.iter().map(|_| Err(error.clone())).collect()
+    fn commit(&mut self, jobs: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
+        if self.connected.is_none() {
+            self.connected = Some(self.reconnect()?);
+        }
+        let Some(connected) = &self.connected else { return Err(closing()) };
+        commit_group(&connected.connection, jobs)
+    }
+
+    /// Behind the answers, so that nobody waits for it.
+    fn settle_log(&mut self) {
+        let Some(connected) = self.connected.take() else { return };
+        match connected.log.settle(&connected.connection) {
+            Ok(()) => self.connected = Some(connected),
+            Err(error) => {
+                tracing::error!(%error, "the database's file could not be synced; its log is replayed before the next write");
+                self.is_failing.store(true, Ordering::Release);
+                close_as_it_is(connected.connection);
+            }
         }
     }
-}
 
-fn try_group(connection: &Connection, jobs: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
-    control(connection, "BEGIN IMMEDIATE")?;
-    let outcomes = jobs.iter_mut().map(|job| run_in_savepoint(connection, job));
-    let outcomes = outcomes.collect::<Result<_, _>>()?;
-    control(connection, "COMMIT")?;
-    Ok(outcomes)
-}
-
-/// Runs one function; an error of the outer result is the whole group's.
-fn run_in_savepoint(connection: &Connection, job: &mut Job) -> Result<Outcome, StoreError> {
-    control(connection, "SAVEPOINT caller")?;
-    let verdict = run(connection, job);
-    // A full disk or a failed read may end the outer transaction, and everybody's changes with it.
-    if connection.is_autocommit() {
-        return Err(StoreError::Unavailable("the transaction was rolled back by the engine".to_owned()));
-    }
-    if !matches!(verdict, Verdict::Keep) {
-        control(connection, "ROLLBACK TO caller")?;
-    }
-    control(connection, "RELEASE caller")?;
-    Ok(match verdict {
-        Verdict::Keep | Verdict::Undo => Ok(()),
-        Verdict::Failed(error) => Err(error),
-    })
-}
-
-/// Ends a transaction that failed, so that the next one can begin.
-fn abandon(connection: &Connection) {
-    if connection.is_autocommit() {
-        return;
-    }
-    if let Err(error) = control(connection, "ROLLBACK") {
-        tracing::error!(%error, "rolling back failed");
+    /// Replays the log while nobody reads, and begins anew.
+    fn reconnect(&self) -> Result<Connected, StoreError> {
+        self.readers.closed(|| match replay(&self.path)? {
+            Replayed::Whole => {
+                let connected = Connected::over(open_writing(&self.path)?)?;
+                sync_folder(&self.path)?;
+                tracing::info!("the database's log was replayed");
+                Ok(connected)
+            }
+            Replayed::InUse => {
+                Err(StoreError::Unavailable("its log must be replayed, and another process has it open".to_owned()))
+            }
+        })
     }
 }
