@@ -21,6 +21,8 @@ use crate::within;
 
 /// What wakes the tracing thread so that it looks whether it is to end. The process never sees it.
 const WAKE: Signal = Signal::SIGWINCH;
+/// A thread has begun another one.
+const CLONED: i32 = nix::libc::PTRACE_EVENT_CLONE;
 
 /// Watches one process, from a thread of its own.
 #[derive(Debug)]
@@ -191,6 +193,12 @@ impl Tracing {
                     Ok(false) => self.leave_call(thread),
                     Err(error) => Err(error),
                 };
+                None
+            }
+            // The new thread is attached from now on, though its first stop may come later.
+            WaitStatus::PtraceEvent(_, _, CLONED) => {
+                let new = ptrace::getevent(thread).ok().and_then(|new| i32::try_from(new).ok());
+                self.threads.extend(new.map(Pid::from_raw));
                 None
             }
             WaitStatus::Stopped(_, signal) if signal != WAKE => Some(signal),
