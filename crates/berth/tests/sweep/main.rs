@@ -20,10 +20,22 @@ mod sweep;
 mod templates;
 mod trial;
 
+use std::path::Path;
+use std::sync::LazyLock;
+
 use berth_testkit::{Server, ServerBuilder, berth_binary};
+
+/// Folders are in memory, where syncs take no time: what they are worth is told by the journal of calls.
+static IN_MEMORY: LazyLock<()> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::env::override_temp_dir(memory).expect("no folder was made before");
+    }
+});
 
 /// A server that does nothing of its own accord.
 fn builder() -> ServerBuilder {
+    LazyLock::force(&IN_MEMORY);
     Server::builder(berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth")))
         .setting("gc.enabled", "false")
         .setting("scrub.enabled", "false")
