@@ -18,7 +18,7 @@ const BLOB_MIB: u64 = 32;
 
 fn start() -> Server {
     let limits = builder().setting("server.header_timeout", "5s").setting("server.body_timeout", "5s");
-    limits.setting("server.max_connections", "12000").setting("server.minimum_rate", "4KiB").start()
+    limits.setting("server.max_connections", "15000").setting("server.minimum_rate", "4KiB").start()
 }
 
 /// A slow crowd, and what its members hear before they are cut, if anything.
