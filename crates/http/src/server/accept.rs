@@ -28,9 +28,9 @@ const POLITE_REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// From so many connections on, each new one gets a share of [`WINDOWS`].
 const MANY: usize = 64;
-/// What the kernel may keep of bodies that we have not read yet, for all connections beyond the first ones, about. Left alone it
-/// takes 32 MiB for each that sends fast. A thousand uploads then use up what the machine has for all of TCP; packets are
-/// dropped, and clients fall silent for half a minute.
+/// What the kernel may keep of bodies on their way in, and again of those on their way out, for all connections beyond the first ones,
+/// about. Left alone it takes up to 32 MiB for each that sends fast, and 4 MiB for each that reads slowly. A thousand of them
+/// then use up what the machine has for all of TCP; packets are dropped, and everybody waits for seconds.
 const WINDOWS: usize = 128 * 1024 * 1024;
 /// The least that a connection gets.
 const LEAST_WINDOW: usize = 64 * 1024;
@@ -75,7 +75,7 @@ impl Acceptor {
             return self.turn_away(transport);
         };
         if let Transport::Tcp(stream) = &transport {
-            self.bound_window(stream);
+            self.bound_windows(stream);
         }
         let tls = self.tls.clone().filter(|_| matches!(transport, Transport::Tcp(_)));
         let context = Arc::new(ConnectionContext {
@@ -88,14 +88,16 @@ impl Acceptor {
         tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));
     }
 
-    fn bound_window(&self, stream: &TcpStream) {
+    fn bound_windows(&self, stream: &TcpStream) {
         let open = self.server.settings.max_connections.saturating_sub(self.places.available_permits());
         if open < MANY {
             return;
         }
         let window = (WINDOWS / open).max(LEAST_WINDOW);
-        if let Err(error) = sockopt::set_socket_recv_buffer_size(stream, window) {
-            tracing::debug!(%error, "the window of a connection stays as it is");
+        let bounded = sockopt::set_socket_recv_buffer_size(stream, window)
+            .and_then(|()| sockopt::set_socket_send_buffer_size(stream, window));
+        if let Err(error) = bounded {
+            tracing::debug!(%error, "the windows of a connection stay as they are");
         }
     }
 
