@@ -205,7 +205,7 @@ impl Domain {
                 self.give_back(held.record.clone(), None).await?;
                 return Err(BlobStoreError::Unavailable { action, reason }.into());
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(lost_or(error.into())),
         };
         if let Err(error) = &outcome {
             let is_full = matches!(error, Error::OutOfSpace);
@@ -398,7 +398,7 @@ impl Domain {
             let is_full = matches!(error, Error::OutOfSpace);
             self.end(&held.record, held.claim.is_some(), is_full).await?;
         }
-        Err(error)
+        Err(lost_or(error))
     }
 
     /// Ends an upload that failed. Where the disk is full its bytes go first: they may be all that keeps the database from
@@ -475,6 +475,11 @@ impl Domain {
             tracing::warn!(%key, %error, "an unneeded key could not be deleted");
         }
     }
+}
+
+/// An upload of which the store lost something cannot go on: its client has to begin again, and is told so.
+fn lost_or(error: Error) -> Error {
+    if matches!(error, Error::BlobStore(BlobStoreError::NotFound(_))) { Error::UploadUnknown } else { error }
 }
 
 /// Closes an upload, which a claim by `node` must still be on where one was made; whether it was open.

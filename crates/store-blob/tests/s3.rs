@@ -257,3 +257,20 @@ async fn a_blob_whose_bytes_were_taken_away_meanwhile_is_not_acknowledged() {
     let error = writer.commit(&digest(&bytes)).await.unwrap_err();
     assert!(matches!(error, BlobStoreError::NotFound(_)), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_whose_completion_was_not_heard_of_is_found_complete_by_the_next_attempt() {
+    let store = open(&settings());
+    let (key, bytes) = (fresh(), content(2 * PART + 5));
+    let mut writer = store.create(&key, Algorithm::Sha256).await.unwrap();
+    writer.append(bytes.clone()).await.unwrap();
+    let checkpoint = writer.flush().await.unwrap().unwrap();
+    writer.commit(&digest(&bytes)).await.unwrap();
+    // Whoever asked was cut off; the client asks again, and the upload is taken up where it was noted last.
+    for (expected, is_kept) in [(digest(&bytes), true), (digest(b"other bytes"), false)] {
+        let unfinished = Unfinished { key: &key, checkpoint: Some(&checkpoint), contested: true };
+        let again = store.resume(unfinished, Algorithm::Sha256).await.unwrap();
+        assert_eq!(again.commit(&expected).await.is_ok(), is_kept);
+    }
+    assert!(read(&store, &key).await == bytes);
+}

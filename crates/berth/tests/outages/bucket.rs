@@ -10,7 +10,7 @@ use berth_testkit::seaweedfs::Seaweed;
 use berth_testkit::{MIB, Random, Server, seed_from_environment, within};
 
 use crate::large::Large;
-use crate::support::{SOON, assert_whole, builder, oracle, time};
+use crate::support::{SOON, TellErrors, assert_whole, builder, oracle, time};
 
 const LARGE: u64 = 3;
 /// What the node may buffer, and what it may need besides: this is a build for tests, under load.
@@ -36,6 +36,7 @@ fn run(database: Option<String>) {
     node = node.setting("s3.endpoint", &format!("http://127.0.0.1:{}", proxy.port()));
     // An empty url is SQLite, whatever the other tests run on.
     let node = node.setting("database.url", database.as_deref().unwrap_or_default()).start();
+    let _tell = TellErrors(&node);
     let before = node.process().rss_bytes();
     let mut oracle = oracle(seed);
     let mut large: Vec<Large> = (0..LARGE).map(|number| Large::new(node.client(), number, seed)).collect();

@@ -8,7 +8,7 @@ use berth_testkit::proxy::{Direction, Fault, Proxy};
 use berth_testkit::{Client, Random, seed_from_environment, within};
 
 use crate::prober::{Heard, await_push, probe};
-use crate::support::{SOON, assert_whole, await_rest, builder, database_behind, oracle, time};
+use crate::support::{SOON, TellErrors, assert_whole, await_rest, builder, database_behind, oracle, time};
 
 /// Connections that the node may have.
 const POOL: usize = 6;
@@ -36,6 +36,7 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     let (database, url) = database_behind(&postgres, &proxy);
     let node = builder().setting("database.url", &url).setting("database.pool", &POOL.to_string());
     let node = node.setting("database.statement_timeout", "2s").start();
+    let _tell = TellErrors(&node);
     let mut oracle = oracle(seed);
     let heard = oracle.work_until(&[node.client()], || harm(&mut postgres, &proxy, &node.client(), seed));
     await_rest(&postgres, &database);

@@ -71,7 +71,8 @@ impl Large {
                 continue;
             };
             let end = bytes.len().min(offset + MIB + self.random.below(11 * MIB));
-            if self.send(&location, offset, &bytes[offset..end]).is_none_or(|reply| reply.status != 202) {
+            let rest = &bytes[offset..end];
+            if !rest.is_empty() && self.send(&location, offset, rest).is_none_or(|reply| reply.status != 202) {
                 upload = self.where_it_is(&location);
                 continue;
             }
@@ -128,7 +129,8 @@ impl Large {
 
     /// The answer, where there is one.
     fn noted(&mut self, reply: std::io::Result<Reply>) -> Option<Reply> {
-        assert!(self.began.elapsed() < LONGEST, "a push does not come to its end: {:?}", self.heard);
+        let is_in_time = self.began.elapsed() < LONGEST;
+        assert!(is_in_time, "a push does not come to its end: {:?}, and now {reply:?}", self.heard);
         let Ok(reply) = reply else {
             std::thread::sleep(PAUSE);
             return None;

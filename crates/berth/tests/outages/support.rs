@@ -51,3 +51,16 @@ pub fn assert_whole(node: &Server) {
     assert_eq!(node.berth(&["verify"]).code, Some(0));
     assert!(!node.log().contains("panicked"), "{}", node.log());
 }
+
+/// Shows the errors that a node logged where a test fails.
+pub struct TellErrors<'n>(pub &'n Server);
+
+impl Drop for TellErrors<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.0.log();
+            let errors = log.lines().filter(|line| line.contains("ERROR"));
+            println!("{}", errors.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}

@@ -296,6 +296,18 @@ impl S3Writer {
         }
     }
 
+    /// The blob, where its parts were made one by an earlier attempt that did not live to tell. What that attempt sent is not
+    /// known here, so it is read again.
+    async fn completed_before(&mut self) -> Result<BlobKey, BlobStoreError> {
+        match self.multipart.take() {
+            Some(_) if self.shared.client.size(&self.key).await? == self.offset => {
+                self.contested = true;
+                Ok(self.key.clone())
+            }
+            _ => Err(BlobStoreError::NotFound(self.key.clone())),
+        }
+    }
+
     async fn complete_multipart(&mut self) -> Result<(), BlobStoreError> {
         let Some(multipart) = self.multipart.clone() else { return Ok(()) };
         let parts = multipart.parts.into_iter().map(|part| part.id);
@@ -333,7 +345,10 @@ impl S3Writer {
     async fn finish(&mut self, expected: &Digest) -> Result<Stored, BlobStoreError> {
         let known = (expected.algorithm() == self.hasher.algorithm()).then(|| self.hasher.clone().finish());
         refuse_other(known.as_ref(), expected)?;
-        let key = self.complete().await?;
+        let key = match self.complete().await {
+            Err(BlobStoreError::NotFound(_)) => self.completed_before().await?,
+            completed => completed?,
+        };
         // A part that a writer which was thought dead sent late may have taken the place of ours.
         let must_read = known.is_none() || (self.contested && self.begun_parts > 0);
         if must_read {
