@@ -310,24 +310,36 @@ impl Domain {
         let offset = session.offset.load(Ordering::Acquire);
         let mut writer = Arc::clone(&session.open).try_lock_owned().map_err(|_| Error::UploadBusy { offset })?;
         let record = self.lease(caller, name, id).await.inspect_err(|_| self.sessions.forget(&id.to_string()))?;
-        let (record, claim) = self.claim(record, offset).await?;
+        let (mut record, claim) = self.claim(record, offset).await?;
         if claim.is_some() && session.version.swap(record.version, Ordering::AcqRel) + 1 != record.version {
             *writer = None;
         }
         if writer.is_none() {
-            let resumed = self.take_up(&record).await?;
+            let resumed = self.take_up(&mut record).await?;
             session.offset.store(resumed.offset(), Ordering::Release);
             *writer = Some(resumed);
         }
         Ok(Held { record, session, writer, claim })
     }
 
-    async fn take_up(&self, record: &UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
+    async fn take_up(&self, record: &mut UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
         match self.blobs.resume(record.unfinished(), record.algorithm).await {
-            // The process ended between the lease and the file.
-            Err(BlobStoreError::NotFound(_)) => Ok(self.blobs.create(&record.key, record.algorithm).await?),
+            Err(BlobStoreError::NotFound(_)) => self.begin_anew(record).await,
             resumed => Ok(resumed?),
         }
+    }
+
+    /// The process ended between the lease and the file, a full disk took the file first, or the upload is just expiring:
+    /// then its key is being deleted, and no key is used twice.
+    async fn begin_anew(&self, record: &mut UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
+        let key = BlobKey::fresh(self.random.as_ref());
+        let (known, fresh) = (record.clone(), key.clone());
+        let write = self.database.write(move |txn| uploads::begin_anew(txn, &known, &fresh).map_err(Error::from));
+        if !write.await? {
+            return Err(Error::UploadUnknown);
+        }
+        record.key = key;
+        Ok(self.blobs.create(&record.key, record.algorithm).await?)
     }
 
     async fn lease(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<UploadRecord, Error> {

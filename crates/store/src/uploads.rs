@@ -141,6 +141,12 @@ pub fn insert(txn: &mut dyn Transaction, upload: &UploadRecord) -> Result<(), St
     txn.execute(sql, values).map(|_| ())
 }
 
+/// Lets an upload begin anew at another key; `false` where it was closed, or begun anew by somebody else.
+pub fn begin_anew(txn: &mut dyn Transaction, upload: &UploadRecord, key: &BlobKey) -> Result<bool, StoreError> {
+    let sql = "UPDATE uploads SET storage_key = ?3 WHERE id = ?1 AND storage_key = ?2";
+    txn.execute(sql, parameters![&upload.id, &upload.key, key]).map(|count| count > 0)
+}
+
 /// The upload of an id.
 pub fn find(txn: &mut dyn Transaction, id: &str) -> Result<Option<UploadRecord>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM uploads WHERE id = ?1");
