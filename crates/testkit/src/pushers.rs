@@ -103,29 +103,47 @@ impl Pusher {
         panic!("{method} {target}: still told to come back later after {ATTEMPTS} attempts");
     }
 
-    /// A layer by POST, PATCH or not, and PUT; its config; its manifest.
-    pub fn push(&mut self, layers: &Layers) {
+    /// A layer, its config, its manifest; how often the layer was begun again.
+    pub fn push(&mut self, layers: &Layers) -> usize {
         let digest = layers.digest(self.number);
         let (repository, tag) = pushed_to(self.number);
         let post = format!("/v2/{repository}/blobs/uploads/");
-        let mut session = target_of(&self.ask("POST", &post, b"").expect(202));
-        let (number, length) = (self.number, layers.length());
-        let put = |session: &str, digest: &str| path_and_query(session, &format!("digest={digest}"));
-        let octets = "application/octet-stream";
-        if number % 2 == 0 {
-            let reply = self.ask_with("PATCH", &session, octets, length, |to| layers.send(number, to)).expect(202);
-            session = target_of(&reply);
-            self.ask("PUT", &put(&session, &digest), b"").expect(201);
-        } else {
-            let put = put(&session, &digest);
-            self.ask_with("PUT", &put, octets, length, |to| layers.send(number, to)).expect(201);
+        let mut begun_again = 0;
+        while !self.push_layer(&post, layers, &digest) {
+            begun_again += 1;
+            assert!(begun_again < ATTEMPTS, "layer {} was cut off {begun_again} times", self.number);
+            self.connection = connected(&self.client);
         }
+        let (number, length) = (self.number, layers.length());
         let config = format!(r#"{{"architecture":"amd64","os":"linux","n":{number}}}"#).into_bytes();
         self.ask("POST", &format!("{post}?digest={}", sha256(&config)), &config).expect(201);
         let manifest = manifest(&config, &digest, length);
         let target = format!("/v2/{repository}/manifests/{tag}");
         let body = &manifest.bytes;
         self.ask_with("PUT", &target, media::MANIFEST, body.len(), |to| to.send(body)).expect(201);
+        begun_again
+    }
+
+    /// A layer by POST, PATCH or not, and PUT; `false` where the server heard nothing of its body for too long, as happens where a
+    /// thousand clients share two processors with the server. Docker begins again then, too.
+    fn push_layer(&mut self, post: &str, layers: &Layers, digest: &str) -> bool {
+        let session = target_of(&self.ask("POST", post, b"").expect(202));
+        let (number, length) = (self.number, layers.length());
+        let put = |session: &str| path_and_query(session, &format!("digest={digest}"));
+        let octets = "application/octet-stream";
+        let patched = number % 2 == 0;
+        let (method, target) = if patched { ("PATCH", session.clone()) } else { ("PUT", put(&session)) };
+        let reply = self.ask_with(method, &target, octets, length, |to| layers.send(number, to));
+        if reply.status == 400 && reply.closes() && reply.text().contains("BLOB_UPLOAD_INVALID") {
+            return false;
+        }
+        if patched {
+            let session = target_of(&reply.expect(202));
+            self.ask("PUT", &put(&session), b"").expect(201);
+        } else {
+            reply.expect(201);
+        }
+        true
     }
 }
 

@@ -1,6 +1,7 @@
 //! A thousand pushes at once.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, scope};
 
 use berth_testkit::crowd::raise_file_limit;
@@ -18,21 +19,22 @@ const BUCKET_LAYER_MIB: usize = 2;
 /// Blobs that are pulled again and hashed.
 const SAMPLE: usize = 100;
 
-/// All clients connect, wait for each other, and push.
-fn push_all(server: &Server, layers: &Layers, count: usize) {
+/// All clients connect, wait for each other, and push; how many layers were begun again.
+fn push_all(server: &Server, layers: &Layers, count: usize) -> usize {
     let client = server.client();
-    let together = Barrier::new(count);
+    let (together, begun_again) = (Barrier::new(count), AtomicUsize::new(0));
     scope(|scope| {
         for number in 0..count {
-            let (client, together) = (client.clone(), &together);
+            let (client, together, begun_again) = (client.clone(), &together, &begun_again);
             let push = move || {
                 let mut pusher = Pusher::new(client, number);
                 together.wait();
-                pusher.push(layers);
+                begun_again.fetch_add(pusher.push(layers), Ordering::Relaxed);
             };
             Builder::new().stack_size(256 * 1024).spawn_scoped(scope, push).expect("a thread");
         }
     });
+    begun_again.into_inner()
 }
 
 /// Pulls some of the layers back and hashes them.
@@ -55,7 +57,7 @@ fn push_and_check(server: &Server, layer_mib: usize, place: &str) {
     println!("{what}: BERTH_TEST_SEED={seed}");
     let (count, mut random) = (crate::count("BERTH_TEST_PUSHES", 1000), Random::seeded(seed));
     let layers = Layers::new(random.word(), layer_mib * usize::try_from(MIB).unwrap());
-    push_all(server, &layers, count);
+    println!("{what}: {} layers were begun again", push_all(server, &layers, count));
     assert_memory(server, what);
     assert_sample(server, &layers, count, &mut random);
     let log = server.log();

@@ -8,7 +8,7 @@ use berth_testkit::{Client, Process, Random, Server, empty_index, eventually, wi
 use rustix::process::Signal;
 
 use crate::digests::{bad_digests, endless_digest};
-use crate::support::attack;
+use crate::support::{attack_on, builder};
 
 /// `strace` attached to a server, writing every call that takes a path to a file.
 struct Trace {
@@ -57,7 +57,8 @@ fn requests(client: &Client, digest: &str) {
 
 #[test]
 fn a14_what_is_no_digest_reaches_no_file() {
-    attack(|server| {
+    // Collections look at every folder.
+    attack_on(builder().setting("gc.enabled", "false"), |server| {
         let client = server.client();
         client.push_manifest("traced", "latest", &empty_index("traced")).expect(201);
         let blob = client.push_blob("traced", &Random::seeded(14).bytes(1_000_000));
