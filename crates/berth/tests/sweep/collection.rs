@@ -9,7 +9,7 @@ use crate::templates;
 use crate::trial::Trial;
 
 pub fn look_on() -> Vec<Seen> {
-    let server = templates::impatient().start_on_copy(&templates::garbage());
+    let server = templates::impatient().start_on_copy(&templates::garbage().data());
     let (seen, _, output) = traced(&server, never());
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_only_the_kept_is_left(&server, "nothing was wrong");
@@ -17,7 +17,7 @@ pub fn look_on() -> Vec<Seen> {
 }
 
 pub fn run(trial: &Trial) -> bool {
-    let mut server = templates::impatient().start_on_copy(&templates::garbage());
+    let mut server = templates::impatient().start_on_copy(&templates::garbage().data());
     let (seen, journal, output) = traced(&server, trial.plan());
     let Some(hit) = seen.iter().find(|seen| seen.fault.is_some()) else { return false };
     if trial.fault != Fault::Kill {

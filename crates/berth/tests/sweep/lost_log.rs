@@ -105,7 +105,7 @@ fn what_a_checkpoint_did_not_sync_is_written_again_after_a_failed_sync() {
 fn the_log_has_its_name_before_anything_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    copy_tree(&templates::plain(), &data);
+    copy_tree(&templates::plain().data(), &data);
     let ready = Arc::new(AtomicBool::new(false));
     let (mut server, tracer, client) = watched(&data, Journal::begin(&data), no_sync_of_the_folder(Arc::clone(&ready)));
     let client = client.expect("the server is ready");

@@ -6,6 +6,7 @@ use berth_testkit::{Client, Reply, path_and_query, sha256, target_of};
 
 use crate::acknowledged::{Acknowledged, Fact, blob, manifest};
 use crate::content::{KEPT, KEPT_IMAGE, LOOSE, NEW, NEW_IMAGE, OLD, OLD_IMAGE, TAG};
+use crate::templates::{self, Template};
 
 /// How often a step is tried.
 const ATTEMPTS: usize = 3;
@@ -40,6 +41,15 @@ impl fmt::Display for Operation {
 }
 
 impl Operation {
+    /// The data folder that its runs begin with.
+    pub fn template(self) -> Option<Template> {
+        match self {
+            Self::Push | Self::Checkpoint | Self::Pull | Self::Delete => Some(templates::plain()),
+            Self::Collect => Some(templates::garbage()),
+            Self::Start => None,
+        }
+    }
+
     /// What is known of the registry before.
     pub fn known_before(self) -> Acknowledged {
         let mut known = Acknowledged::default();

@@ -24,6 +24,7 @@ fn nothing_is_lost_at_any_call() {
     let seed = seed_from_environment();
     println!("BERTH_TEST_SEED={seed}");
     let began = Instant::now();
+    let _held: Vec<_> = wanted().into_iter().map(Operation::template).collect();
     let mut trials = Vec::new();
     let mut random = Random::seeded(seed);
     for operation in wanted() {
@@ -98,5 +99,6 @@ fn replay(line: &str) {
     let faults = [Fault::Kill, Fault::EIO, Fault::ENOSPC, Fault::EMFILE];
     let fault = faults.into_iter().find(|known| known.to_string() == fault).expect("a fault");
     let trial = Trial { operation, point, fault };
+    let _held = operation.template();
     assert!(is_met(&trial), "the operation does not come by {trial}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use berth_testkit::{Server, ServerBuilder, copy_tree, padded_manifest, set_modified, tree_files, within};
@@ -20,22 +20,40 @@ const PAGE: u64 = 4096 + 24;
 /// The default of `gc.grace`.
 const GRACE: Duration = Duration::from_hours(24);
 
-/// Two images and a blob, as a crash left them.
-static PLAIN: LazyLock<TempDir> = LazyLock::new(|| template(builder(), fill));
-/// The same with garbage that may go.
-static GARBAGE: LazyLock<TempDir> = LazyLock::new(|| {
-    template(impatient(), |server| {
-        fill(server);
-        leave_garbage(server);
-    })
-});
+/// A data folder that is there as long as anybody holds it: what a test keeps in a static is never removed.
+pub struct Template(Arc<TempDir>);
 
-pub fn plain() -> PathBuf {
-    PLAIN.path().join("data")
+impl Template {
+    pub fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
 }
 
-pub fn garbage() -> PathBuf {
-    GARBAGE.path().join("data")
+type Shared = Mutex<Weak<TempDir>>;
+
+static PLAIN: Shared = Mutex::new(Weak::new());
+static GARBAGE: Shared = Mutex::new(Weak::new());
+
+/// Two images and a blob, as a crash left them.
+pub fn plain() -> Template {
+    shared(&PLAIN, || template(builder(), fill))
+}
+
+/// The same with garbage that may go.
+pub fn garbage() -> Template {
+    shared(&GARBAGE, || {
+        template(impatient(), |server| {
+            fill(server);
+            leave_garbage(server);
+        })
+    })
+}
+
+fn shared(held: &Shared, make: impl FnOnce() -> TempDir) -> Template {
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = held.upgrade().unwrap_or_else(|| Arc::new(make()));
+    *held = Arc::downgrade(&folder);
+    Template(folder)
 }
 
 /// A server with the shortest grace time that there is.

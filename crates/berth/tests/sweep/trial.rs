@@ -38,7 +38,7 @@ pub fn look_on(operation: Operation) -> Vec<Seen> {
 }
 
 fn look_on_requests(operation: Operation) -> Vec<Seen> {
-    let mut server = builder().start_on_copy(&templates::plain());
+    let mut server = builder().start_on_copy(&templates::plain().data());
     let mut log = operation.known_before();
     let (seen, _, done) = traced(&mut server, operation, &mut log, never());
     assert!(done && log.refused.is_empty(), "{operation}: {log:?}\n{}", server.log());
@@ -57,7 +57,7 @@ impl Trial {
     }
 
     fn run_requests(&self) -> bool {
-        let mut server = builder().start_on_copy(&templates::plain());
+        let mut server = builder().start_on_copy(&templates::plain().data());
         let mut log = self.operation.known_before();
         let (seen, journal, done) = traced(&mut server, self.operation, &mut log, self.plan());
         let Some(hit) = seen.iter().find(|seen| seen.fault.is_some()) else { return false };
