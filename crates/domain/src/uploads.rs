@@ -144,6 +144,11 @@ impl Domain {
         }
         match self.hold(caller, name, id).await {
             Ok(held) => Ok(held.session.offset.load(Ordering::Acquire)),
+            // Whoever holds it may be just taking it up again, and not know yet how much there is.
+            Err(Error::UploadBusy { offset: 0 }) => {
+                let record = self.lease(caller, name, id).await?;
+                self.noted_offset(&record).await
+            }
             Err(Error::UploadBusy { offset }) => Ok(offset),
             Err(error) => Err(error),
         }
