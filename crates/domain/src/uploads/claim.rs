@@ -12,7 +12,7 @@ use berth_store::uploads::{self, UploadRecord};
 use berth_store::{Checkpoint, Database};
 use tokio::task::JoinHandle;
 
-use super::Held;
+use super::session::Held;
 use crate::Domain;
 use crate::error::Error;
 
