@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use berth_oci::digest::Algorithm;
 use berth_store::{BlobKey, BlobRead, BlobStore, BlobStoreError, BlobWriter, StoredKey, Unfinished};
 
-use self::turns::{LARGE, NAMES, off_the_async_path};
+use self::turns::{NAMES, line_for, off_the_async_path};
 use self::writer::FileWriter;
 
 /// A blob store over a folder of a local file system.
@@ -118,7 +118,9 @@ impl BlobStore for FilesystemStore {
         algorithm: Algorithm,
     ) -> Result<Box<dyn BlobWriter>, BlobStoreError> {
         let place = self.place(unfinished.key);
-        let writer = off_the_async_path(&LARGE, || FileWriter::resume(place, algorithm)).await?;
+        // A file that is not there is told by `resume`.
+        let written = std::fs::metadata(&place.path).map_or(0, |found| found.size());
+        let writer = off_the_async_path(line_for(written), || FileWriter::resume(place, algorithm)).await?;
         Ok(Box::new(writer))
     }
 

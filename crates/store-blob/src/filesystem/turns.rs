@@ -5,11 +5,18 @@
 //! up, and clients that sent everything in time are taken for silent ones. So only a few wait for the disk, and the others
 //! wait for their turn, which holds no thread.
 
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
-/// Those who write, hash or sync much: enough to keep a disk busy.
-pub(super) static LARGE: Semaphore = Semaphore::const_new(16);
+/// Those who hash and write much, which is work for the processor: with more of them than it has cores, whoever answers other
+/// requests would get a small share of it.
+pub(super) static WRITES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))));
+/// Those who sync much: enough to keep a disk busy.
+pub(super) static SYNCS: Semaphore = Semaphore::const_new(8);
 /// Those who write little, as most pushes of a manifest's config do: they do not stand in line behind great layers.
 pub(super) static SMALL: Semaphore = Semaphore::const_new(8);
 /// Those who make, delete, list or measure.
@@ -18,9 +25,14 @@ pub(super) static NAMES: Semaphore = Semaphore::const_new(8);
 /// What counts as little.
 const LITTLE: u64 = 1 << 20;
 
-/// The line that a blob of so many bytes stands in.
+/// Whether a blob of so many bytes is done with at once.
+pub(super) fn is_little(bytes: u64) -> bool {
+    bytes <= LITTLE
+}
+
+/// The line to hash and write in, for a blob of so many bytes.
 pub(super) fn line_for(bytes: u64) -> &'static Semaphore {
-    if bytes <= LITTLE { &SMALL } else { &LARGE }
+    if is_little(bytes) { &SMALL } else { &WRITES }
 }
 
 /// Waits for a turn, then runs what may wait for the disk without holding up the other tasks of this thread, where the
@@ -71,7 +83,7 @@ mod tests {
             let syncing: Vec<_> = (0..1000)
                 .map(|_| {
                     let disk = Arc::clone(&disk);
-                    tokio::spawn(async move { off_the_async_path(&LARGE, || disk.sync()).await })
+                    tokio::spawn(async move { off_the_async_path(&SYNCS, || disk.sync()).await })
                 })
                 .collect();
             while disk.waiting.load(Ordering::SeqCst) == 0 {

@@ -9,7 +9,7 @@ use berth_oci::digest::{Algorithm, Digest, Hasher};
 use berth_store::{BlobStoreError, BlobWriter, Checkpoint, Stored};
 use bytes::Bytes;
 
-use super::turns::{LARGE, line_for, off_the_async_path};
+use super::turns::{SMALL, SYNCS, WRITES, is_little, line_for, off_the_async_path};
 use super::{Place, sync_folder};
 
 /// Bytes gathered before they are hashed and written: enough that leaving the async path costs little beside the work.
@@ -95,14 +95,14 @@ impl FileWriter {
         self.gathered_bytes >= enough || self.gathered.len() >= FRAMES
     }
 
-    fn finish(mut self, expected: &Digest) -> Result<Stored, BlobStoreError> {
+    /// Writes the rest, and refuses bytes that are not those of `expected`.
+    fn complete(&mut self, expected: &Digest) -> Result<(), BlobStoreError> {
         self.settle()?;
         let actual = self.digest(expected.algorithm())?;
         if actual != *expected {
             return Err(BlobStoreError::DigestMismatch { expected: expected.clone(), actual });
         }
-        self.sync()?;
-        Ok(Stored { key: self.place.key.clone(), size: self.written })
+        Ok(())
     }
 
     /// The digest of everything written; by another algorithm than the one that hashed along, the file is read again.
@@ -161,15 +161,21 @@ impl BlobWriter for FileWriter {
         if !self.has_enough() {
             return Ok(());
         }
-        off_the_async_path(&LARGE, || self.settle()).await
+        off_the_async_path(&WRITES, || self.settle()).await
     }
 
     async fn flush(&mut self) -> Result<Option<Checkpoint>, BlobStoreError> {
         off_the_async_path(line_for(self.offset()), || self.settle()).await.map(|()| None)
     }
 
-    async fn commit(self: Box<Self>, expected: &Digest) -> Result<Stored, BlobStoreError> {
-        off_the_async_path(line_for(self.offset()), || self.finish(expected)).await
+    async fn commit(mut self: Box<Self>, expected: &Digest) -> Result<Stored, BlobStoreError> {
+        if is_little(self.offset()) {
+            off_the_async_path(&SMALL, || self.complete(expected).and_then(|()| self.sync())).await?;
+        } else {
+            off_the_async_path(&WRITES, || self.complete(expected)).await?;
+            off_the_async_path(&SYNCS, || self.sync()).await?;
+        }
+        Ok(Stored { key: self.place.key.clone(), size: self.written })
     }
 }
 
