@@ -52,6 +52,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     }
     warn_of_open_doors(settings);
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
+    tokio::spawn(berth_worker::memory::run());
     if settings.scrub.enabled {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
         tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));

@@ -2,4 +2,6 @@
 //!
 //! It may know nothing of registries. Each module says what it relies on, and does nothing where that is not there.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod memory;

@@ -33,6 +33,28 @@ pub fn give_back_early() {
     }
 }
 
+/// Gives freed memory between used pieces back too, which the allocator of the GNU C library does by itself only at the end
+/// of an arena: ten thousand connections that came and went leave 150 MiB that way, and more with each such crowd.
+///
+/// It takes some milliseconds for each hundred MiB, in which allocations may wait. Other C libraries need nothing.
+#[cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "malloc_trim is a function of C; the standard library has no way to it")
+)]
+pub fn give_back_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim takes a number, takes the locks of the arenas itself, and touches only memory that is free.
+    let _trimmed = unsafe { libc::malloc_trim(0) };
+}
+
+/// Bytes of memory that this process has resident; `None` where the system does not tell.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn arenas() -> libc::c_int {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -45,5 +67,21 @@ mod tests {
     fn it_can_be_called() {
         super::give_back_early();
         assert_eq!(vec![7u8; 3 << 20].iter().map(|byte| usize::from(*byte)).sum::<usize>(), 7 * (3 << 20));
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn freed_pieces_between_used_ones_are_given_back() {
+        let mut pieces: Vec<Vec<u8>> = (0..40_000).map(|_| vec![7u8; 4000]).collect();
+        let full = super::resident_bytes().unwrap();
+        let mut nth = 0;
+        pieces.retain(|_| {
+            nth += 1;
+            nth % 100 == 0
+        });
+        super::give_back_freed();
+        let after = super::resident_bytes().unwrap();
+        assert!(after + (100 << 20) < full, "{full} bytes resident before, {after} after");
+        assert!(pieces.iter().all(|piece| piece.iter().all(|byte| *byte == 7)));
     }
 }

@@ -1,10 +1,13 @@
 //! Background work: what happens without anybody asking for it.
 //!
 //! * [`expiry`] takes away uploads that nobody goes on with.
+//! * [`gc`] takes its part in collections.
+//! * [`memory`] gives memory back to the system.
 //! * [`scrub`] hashes stored blobs again, at a bounded rate.
 //!
 //! It knows when, the domain knows what.
 
 pub mod expiry;
 pub mod gc;
+pub mod memory;
 pub mod scrub;

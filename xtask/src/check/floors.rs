@@ -15,7 +15,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("berth-domain", &["berth-oci", "berth-aws", "berth-store", "berth-transfer"]),
     // Of the store the doors use records and open blobs, which operations of the domain give them.
     ("berth-http", &["berth-domain", "berth-oci", "berth-aws", "berth-store"]),
-    ("berth-worker", &["berth-domain", "berth-store"]),
+    ("berth-worker", &["berth-domain", "berth-store", "berth-platform"]),
     (
         "berth",
         &[
