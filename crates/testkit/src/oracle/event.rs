@@ -144,6 +144,11 @@ impl Answer {
     pub fn is_unsure(&self) -> bool {
         self.status.is_none_or(|status| status >= 500 || status == 429 || status == 408)
     }
+
+    /// Whether it says that the bytes do not have the digest that was named.
+    pub fn is_of_wrong_bytes(&self) -> bool {
+        self.status == Some(400) && self.code.as_deref() == Some("DIGEST_INVALID")
+    }
 }
 
 /// What a check saw.

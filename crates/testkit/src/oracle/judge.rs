@@ -45,7 +45,10 @@ impl Model {
             Call::Begin { .. } => status == 202,
             Call::GiveUp { .. } => status == 204,
             Call::Chunk { upload, .. } => self.allows_upload(upload, status, 202),
-            Call::Finish { upload, .. } => self.allows_upload(upload, status, 201),
+            Call::Finish { upload, .. } => {
+                let is_torn = self.uploads.get(upload).is_some_and(|known| known.may_be_torn);
+                self.allows_upload(upload, status, 201) || (is_torn && answer.is_of_wrong_bytes())
+            }
             Call::Head { repository, digest } => Self::allows_presence(self.blob(repository, digest, at), status, 200),
             Call::Mount { from, digest, .. } => match status {
                 201 => self.blob(from, digest, at).allows(true),

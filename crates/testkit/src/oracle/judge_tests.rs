@@ -179,6 +179,31 @@ fn uploads_hold_what_was_acknowledged_at_least_and_what_was_sent_at_most() {
 }
 
 #[test]
+fn only_an_upload_that_lost_power_may_turn_out_to_hold_wrong_bytes() {
+    let begin = Call::Begin { repository: R.to_owned(), digest: "b".to_owned(), length: 10 };
+    let answered = Answer { upload: Some("u".to_owned()), ..answer(202) };
+    let started = || [What::Intent(begin.clone()), What::Answer(answered.clone())].into_iter();
+    let chunk = || calls(&[(Call::Chunk { upload: "u".to_owned(), first: 0, end: 10 }, 202)]);
+    let seen = |offset| What::Seen(Sight::Offset { upload: "u".to_owned(), offset: Some(offset) });
+    let finish = Call::Finish { upload: "u".to_owned(), digest: "b".to_owned(), first: 10, end: 10 };
+    let wrong = Answer { code: Some("DIGEST_INVALID".to_owned()), ..answer(400) };
+    let rows = [
+        (vec![], false),
+        (vec![What::Settled, seen(10)], false),
+        (vec![What::PowerLost, seen(10)], true),
+        (vec![What::PowerLost, What::Settled, seen(10)], true),
+        (vec![What::PowerLost, seen(0)], false),
+    ];
+    for (row, (between, allowed)) in rows.into_iter().enumerate() {
+        let events = started().chain(chunk()).chain(between).chain([What::Intent(finish.clone())]);
+        let mut model = after(events);
+        assert_eq!(model.contradiction(&wrong, 500).is_none(), allowed, "row {row}");
+        model.apply(&Event { at: 600, what: What::Answer(wrong.clone()) });
+        assert!(model.uploads.is_empty() && !blob(&model, true, 600), "row {row}");
+    }
+}
+
+#[test]
 fn the_list_of_tags_is_that_of_the_model() {
     let model = after(calls(&[(put_blob("b"), 201), (put("m", "t", "b"), 201), (put("m", "u", "b"), 0)]));
     let allowed = |tags: &[&str]| {

@@ -70,6 +70,8 @@ pub struct Upload {
     pub may_be_gone: bool,
     /// Whether something may still be under way to it.
     pub is_busy: bool,
+    /// Whether the power was lost under it: a file that the disk had grown already may hold zeros where bytes were sent.
+    pub may_be_torn: bool,
 }
 
 impl Model {
@@ -87,7 +89,7 @@ impl Model {
             What::Settled => self.settle(),
             What::PowerLost => {
                 self.settle();
-                self.uploads.values_mut().for_each(|upload| upload.least = 0);
+                self.uploads.values_mut().for_each(Upload::tear);
             }
         }
     }
@@ -110,6 +112,7 @@ impl Model {
         match answer.status {
             _ if answer.is_unsure() => self.unsure(at, &call, answer.status.is_some()),
             Some(200..300) => self.done(at, &call, answer),
+            _ if answer.is_of_wrong_bytes() => self.torn(&call),
             _ => self.refused(&call, answer.status == Some(404)),
         }
     }
@@ -185,6 +188,13 @@ impl Model {
         }
     }
 
+    /// Nothing was stored, and the upload has ended.
+    fn torn(&mut self, call: &Call) {
+        if let Call::Finish { upload, .. } = call {
+            self.uploads.remove(upload);
+        }
+    }
+
     fn see(&mut self, sight: &Sight) {
         match sight {
             Sight::Manifest { repository, digest, there } => {
@@ -198,6 +208,7 @@ impl Model {
             Sight::Offset { upload, offset: None } => self.gone(upload),
             Sight::Offset { upload, offset: Some(offset) } => self.upload(upload, |upload| {
                 upload.least = *offset;
+                upload.may_be_torn &= *offset > 0;
                 if !upload.is_busy {
                     (upload.most, upload.finishing, upload.may_be_gone) = (*offset, None, false);
                 }
@@ -356,7 +367,13 @@ impl Upload {
             finishing: None,
             may_be_gone: false,
             is_busy: false,
+            may_be_torn: false,
         }
+    }
+
+    fn tear(&mut self) {
+        self.least = 0;
+        self.may_be_torn |= self.most > 0;
     }
 
     fn may_hold(&mut self, end: usize) {
