@@ -117,7 +117,7 @@ pub fn find(
     rows.first().map(|row| read(row).and_then(|found| found.named(digest))).transpose()
 }
 
-/// The manifest of a tag.
+/// The manifest of a tag. Never one of another repository, whatever a damaged row says.
 pub fn find_by_tag(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
@@ -125,7 +125,7 @@ pub fn find_by_tag(
 ) -> Result<Option<ManifestRecord>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS}, t.digest FROM tags t JOIN manifests m ON m.id = t.manifest_id \
-         WHERE t.repository_id = ?1 AND t.name = ?2"
+         AND m.repository_id = t.repository_id WHERE t.repository_id = ?1 AND t.name = ?2"
     );
     let rows = txn.query(&sql, parameters![repository, tag])?;
     rows.first().map(|row| read(row)?.named(&row.parsed(4, Digest::parse)?)).transpose()

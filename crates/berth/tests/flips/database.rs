@@ -18,7 +18,9 @@ fn pull_all(server: &mut Server, stock: &Stock, damage: Damage, random: &mut Ran
     let client = server.client();
     let (mut refused, mut wrong) = (0, false);
     for held in &stock.held {
-        let seen = pull(&client, held, random);
+        let mut seen = pull(&client, held, random);
+        // A bit in the name of a tag makes another name, which may be that of another tag.
+        seen.retain(|seen| *seen != Seen::Other);
         assert_never_wrong(held, &seen, damage);
         refused += seen.iter().filter(|seen| **seen == Seen::Refused).count();
         wrong |= held.kind == Kind::LargeBlob && seen.contains(&Seen::Wrong);
