@@ -44,7 +44,8 @@ impl BlobHandle {
 }
 
 impl Domain {
-    /// A blob of a repository for a HEAD: a promise that it stays until a manifest can name it.
+    /// A blob of a repository for a HEAD: a promise that it stays until a manifest can name it. One that is quarantined is
+    /// not there for this question, so that a client that pushes uploads it again, which repairs it.
     pub async fn check_blob(
         &self,
         caller: &Caller,
@@ -52,7 +53,10 @@ impl Domain {
         digest: &Digest,
     ) -> Result<BlobHandle, Error> {
         caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
-        let found = self.find_blob(name, digest).await?;
+        let found = self.find_blob(name, digest).await.map_err(|error| match error {
+            Error::Damaged(digest) => Error::BlobUnknown(digest),
+            other => other,
+        })?;
         if self.promise(name, digest).await? { Ok(found) } else { Err(Error::BlobUnknown(digest.clone())) }
     }
 

@@ -104,7 +104,7 @@ impl Bringing<'_> {
         let (domain, caller, digest) = (self.run.domain, self.run.caller, &self.blob.digest);
         match domain.check_blob(caller, self.to, digest).await {
             Ok(_) => Ok(true),
-            Err(Error::BlobUnknown(_) | Error::RepositoryUnknown(_) | Error::Damaged(_)) => {
+            Err(Error::BlobUnknown(_) | Error::RepositoryUnknown(_)) => {
                 Ok(domain.mount_blob(caller, self.to, digest, None).await? == Mount::Mounted)
             }
             Err(error) => Err(error),
