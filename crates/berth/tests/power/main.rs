@@ -62,15 +62,13 @@ fn server_on(disk: &Disk) -> Server {
 /// The power fails in the midst of work, and comes back.
 fn lose_power(server: &mut Server, oracle: &mut Oracle, disk: &mut Disk, after: Duration) {
     let client = server.client();
-    oracle.work_until_gone(&client, || {
-        std::thread::sleep(after);
+    oracle.work_until_power_fails(&client, after, || {
         disk.shut_down();
         server.kill9();
     });
     assert!(!server.log().contains("panicked"), "{}", server.log());
     disk.remount();
     server.restart();
-    oracle.power_lost();
 }
 
 fn assert_sound(server: &Server) {

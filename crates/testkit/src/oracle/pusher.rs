@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -50,13 +51,15 @@ pub struct Pusher {
     /// The bytes of open uploads, by their target.
     pub(super) bytes: BTreeMap<String, Vec<u8>>,
     record: Record,
+    // Whether the machine has no power any more, so that nobody hears its answers.
+    is_dark: Arc<AtomicBool>,
     /// What it did.
     pub figures: Figures,
 }
 
 impl Pusher {
-    /// A pusher whose log lies in a folder, outside of what may fail.
-    pub fn new(folder: &Path, number: u64, settings: &Settings) -> Self {
+    /// A pusher whose log lies in a folder, outside of what may fail. It hears no answer while `is_dark` says so.
+    pub fn new(folder: &Path, number: u64, settings: &Settings, is_dark: &Arc<AtomicBool>) -> Self {
         let record = Record::create(&folder.join(format!("pusher{number}.jsonl")), settings.promise);
         Self {
             random: Random::seeded(settings.seed ^ (number + 1).wrapping_mul(0x1234_5678_9abc_def1)),
@@ -64,6 +67,7 @@ impl Pusher {
             repositories: (0..REPOSITORIES).map(|place| format!("oracle/pusher{number}/r{place}")).collect(),
             bytes: BTreeMap::new(),
             record,
+            is_dark: Arc::clone(is_dark),
             figures: Figures::default(),
         }
     }
@@ -132,7 +136,7 @@ impl Pusher {
         self.record.note(What::Intent(call.clone()));
         let (method, target) = call.request();
         let reply = client.try_once(method, &target, headers, body);
-        let answer = answer_of(&reply);
+        let answer = self.heard(&reply);
         if let Some(contradiction) = self.model().contradiction(&answer, now()) {
             panic!("{contradiction}\nby the log {}", self.record.path().display());
         }
@@ -143,8 +147,13 @@ impl Pusher {
     /// Asks for something that changes nothing and promises nothing.
     pub(super) fn look(&mut self, client: &Client, target: &str) -> Asked {
         let reply = client.try_once("GET", target, &[], &[]);
-        let is_unsure = answer_of(&reply).is_unsure();
+        let is_unsure = self.heard(&reply).is_unsure();
         self.outcome(reply, is_unsure)
+    }
+
+    /// What of an answer counts.
+    fn heard(&self, reply: &io::Result<Reply>) -> Answer {
+        if self.is_dark.load(Ordering::SeqCst) { Answer::default() } else { answer_of(reply) }
     }
 
     pub(super) fn record(&mut self) -> &mut Record {
