@@ -9,7 +9,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("berth-aws", &[]),
     ("berth-store", &["berth-oci", "berth-aws"]),
     ("berth-store-sql", &["berth-store"]),
-    ("berth-store-blob", &["berth-store", "berth-oci"]),
+    ("berth-store-blob", &["berth-store", "berth-oci", "berth-platform"]),
     ("berth-platform", &[]),
     ("berth-transfer", &["berth-oci", "berth-aws"]),
     ("berth-domain", &["berth-oci", "berth-aws", "berth-store", "berth-transfer"]),

@@ -43,7 +43,8 @@ fn is_done(node: &Server) -> bool {
 /// Makes garbage until the node is caught in the middle of deleting it. What it was, and when the node was stopped.
 fn halt_in_mid_sweep(nodes: &Nodes, node: &Server) -> (Vec<Image>, Instant) {
     let others = &nodes.nodes[1];
-    for round in 0..10 {
+    // On a busy machine a whole sweep passes between two looks.
+    for round in 0..40 {
         let bait = make_garbage(&others.client(), round);
         let keys = keys_of(nodes, &bait);
         delete(&others.client(), &bait);

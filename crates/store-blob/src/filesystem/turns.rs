@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 pub(super) static WRITES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(2, |cores| cores.get().max(2))));
 /// Those who sync much: enough to keep a disk busy.
-pub(super) static SYNCS: Semaphore = Semaphore::const_new(8);
+pub(super) static SYNCS: Semaphore = Semaphore::const_new(4);
 /// Those who write little, as most pushes of a manifest's config do: they do not stand in line behind great layers.
 pub(super) static SMALL: Semaphore = Semaphore::const_new(8);
 /// Those who make, delete, list or measure.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_oci::digest::{Algorithm, Digest, Hasher};
+use berth_platform::disk::begin_to_write;
 use berth_store::{BlobStoreError, BlobWriter, Checkpoint, Stored};
 use bytes::Bytes;
 
@@ -23,6 +24,10 @@ const BUDGET: usize = 64 * 1024 * 1024;
 
 static GATHERED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
+/// Bytes written before the disk is set to work on them. Left alone the system gathers gigabytes, and whoever syncs a small file
+/// in the midst of writing those out waits for them.
+const SET_TO_WORK: u64 = 1024 * 1024;
+
 /// Frames gathered at most, so that tiny ones do not cost more to hold than to write.
 const FRAMES: usize = 1024;
 
@@ -36,6 +41,8 @@ pub(super) struct FileWriter {
     algorithm: Algorithm,
     hasher: Hasher,
     written: u64,
+    // How far the disk has been set to work.
+    begun: u64,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     // After a failed write nobody knows how far the file and the hash got; both are rebuilt by resuming.
@@ -51,6 +58,7 @@ impl FileWriter {
             algorithm,
             hasher: Hasher::new(algorithm),
             written: 0,
+            begun: 0,
             gathered: Vec::new(),
             gathered_bytes: 0,
             broken: false,
@@ -63,6 +71,7 @@ impl FileWriter {
         let mut writer = Self::new(place, file, algorithm);
         let length = hash_file(&mut writer.file, &mut writer.hasher);
         writer.written = length.map_err(|error| writer.place.error("resuming", error))?;
+        writer.begun = writer.written;
         Ok(writer)
     }
 
@@ -79,7 +88,16 @@ impl FileWriter {
         }
         let outcome = write_frames(&mut self.file, &frames);
         self.written += bytes as u64;
+        self.set_disk_to_work();
         self.keep_in_mind(outcome, "writing")
+    }
+
+    fn set_disk_to_work(&mut self) {
+        let waiting = self.written - self.begun;
+        if waiting >= SET_TO_WORK {
+            begin_to_write(&self.file, self.begun, waiting);
+            self.begun = self.written;
+        }
     }
 
     /// Takes note that what was gathered is not held any more, and tells how much that was.
