@@ -8,6 +8,7 @@ FROM ${RUST} AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY crates crates
 COPY xtask xtask
 RUN cargo build --release --locked --package berth
