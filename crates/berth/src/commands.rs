@@ -107,7 +107,9 @@ pub fn run() -> ExitCode {
         }
     };
     let as_json = line.json;
-    match execute(line) {
+    let done = execute(line);
+    logging::finish();
+    match done {
         Ok(code) => code,
         Err(failure) => {
             report(&failure, as_json);
@@ -134,6 +136,7 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             logging::start(&settings.log, traces.as_ref());
             let served = block_on(serve::run(&settings));
             traces.into_iter().for_each(Traces::finish);
+            logging::finish();
             served.map_or_else(
                 |failure| {
                     // Whoever reads the log as JSON can read its last line too.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_domain::Domain;
@@ -22,28 +23,32 @@ const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
 /// Bounds of the latency histogram, in seconds.
 const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
+/// How often the recorded durations are sorted into the histogram.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Serves until a signal says stop.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let files = file_limit::raise();
     let signals = Signals::listen()?;
-    std::fs::create_dir_all(&settings.storage.data_dir)
-        .map_err(|error| Failure::doing("cannot make the data folder", error))?;
+    let folder = &settings.storage.data_dir;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::doing(&format!("cannot make the data folder {}", folder.display()), error))?;
     let _lock = opened::lock(&settings.storage.data_dir)?;
-    let render = record_metrics()?;
+    let render = settings.metrics.enabled.then(record_metrics).transpose()?;
     let domain = Arc::new(opened::create(settings).await?);
     let made = administrator_key(&domain).await?;
     let draining = Arc::new(AtomicBool::new(false));
-    let own_door = settings.metrics.listen.is_none().then(|| Arc::clone(&render));
+    let own_door = render.clone().filter(|_| settings.metrics.listen.is_none());
     let front = Arc::new(Front::new(Arc::clone(&domain), own_door, Arc::clone(&draining)));
     let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
     let server = Server::bind(server_settings(settings, files), front).map_err(started)?;
-    let figures = match &settings.metrics.listen {
-        Some(address) => {
+    let figures = match (&settings.metrics.listen, render) {
+        (Some(address), Some(render)) => {
             let listen = vec![listen_address(address)];
             let own = ServerSettings { listen, ..ServerSettings::default() };
             Some(Server::bind(own, Arc::new(MetricsOnly(render))).map_err(started)?)
         }
-        None => None,
+        _ => None,
     };
     let urls = server.urls();
     let url = urls.first().map_or("", String::as_str);
@@ -75,6 +80,15 @@ fn record_metrics() -> Result<RenderMetrics, Failure> {
         .set_buckets_for_metric(latency, LATENCIES)
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| Failure::doing("figures cannot be recorded", error))?;
+    let upkeep = handle.clone();
+    // What was measured is kept value by value until this sorts it into its buckets.
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
     Ok(Arc::new(move || {
         handle.run_upkeep();
         handle.render()

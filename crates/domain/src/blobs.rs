@@ -3,10 +3,10 @@
 use berth_oci::digest::{Digest, Hasher};
 use berth_oci::name::RepositoryName;
 use berth_store::blob_store::chunks;
-use berth_store::blobs::{self, BlobRecord, Location};
+use berth_store::blobs::{self, BlobRecord, FoundBlob, Location};
 use berth_store::garbage;
 use berth_store::manifests::{self, ReferenceKind};
-use berth_store::{BlobKey, BlobRead, BlobStoreError};
+use berth_store::{BlobKey, BlobRead, BlobStoreError, Timestamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
@@ -21,7 +21,7 @@ const CHECKED_BYTES: u64 = 64 * 1024;
 
 /// A blob that a caller may read.
 #[derive(Debug, Clone)]
-pub struct BlobHandle(BlobRecord);
+pub struct BlobHandle(FoundBlob);
 
 /// The bytes of a blob, or a part of them.
 pub enum Content {
@@ -53,57 +53,78 @@ impl Domain {
         digest: &Digest,
     ) -> Result<BlobHandle, Error> {
         caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
-        let found = self.find_blob(name, digest).await.map_err(|error| match error {
+        let (found, promised) = self.find_blob(name, digest).await.map_err(|error| match error {
             Error::Damaged(digest) => Error::BlobUnknown(digest),
             other => other,
         })?;
-        if self.promise(name, digest).await? { Ok(found) } else { Err(Error::BlobUnknown(digest.clone())) }
+        let is_promised = self.promise(name, digest, promised).await?;
+        if is_promised { Ok(found) } else { Err(Error::BlobUnknown(digest.clone())) }
     }
 
     /// Where a client can read a blob by itself, if the store gives such addresses. Small ones are checked here instead.
     pub async fn blob_address(&self, blob: &BlobHandle) -> Result<Option<String>, Error> {
-        match &blob.0.location {
-            Location::Key(key) if !blob.0.quarantined && !is_small(&blob.0) => Ok(self.blobs.address(key).await?),
-            Location::Key(_) | Location::Inline(_) => Ok(None),
+        match &blob.0.key {
+            Some(key) if !blob.0.quarantined && !is_small(&blob.0) => Ok(self.blobs.address(key).await?),
+            _ => Ok(None),
         }
     }
 
     /// A blob of a repository for a GET.
     pub async fn get_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
         caller.allow(Action::GetDownloadUrlForLayer, name, &self.settings)?;
-        self.find_blob(name, digest).await
+        self.find_blob(name, digest).await.map(|(found, _)| found)
     }
 
-    async fn find_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
+    /// A blob, and when its link was last promised.
+    async fn find_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(BlobHandle, Timestamp), Error> {
         let (settings, name, digest) = (self.settings.clone(), name.clone(), digest.clone());
-        let found = self
-            .database
-            .read(move |txn| {
-                let repository = existing(txn, &settings, &name)?;
-                blobs::find_linked(txn, repository, &digest)?.ok_or_else(|| Error::BlobUnknown(digest.clone()))
-            })
-            .await?;
-        if found.quarantined {
-            return Err(Error::Damaged(found.digest));
-        }
-        Ok(BlobHandle(found))
+        let read = self.database.read(move |txn| {
+            if let Some(found) = blobs::look_up(txn, &settings.registry, &name, &digest)? {
+                return Ok(found);
+            }
+            existing(txn, &settings, &name)?;
+            Err(Error::BlobUnknown(digest.clone()))
+        });
+        let (found, promised) = read.await?;
+        if found.quarantined { Err(Error::Damaged(found.digest)) } else { Ok((BlobHandle(found), promised)) }
     }
 
     /// `length` bytes of a blob from `offset`. Those of a small one are checked against its digest.
     pub async fn read_blob(&self, blob: &BlobHandle, offset: u64, length: u64) -> Result<Content, Error> {
-        match &blob.0.location {
-            Location::Key(key) if !is_small(&blob.0) => {
-                self.read_key(&blob.0, key, offset, length).await.map(Content::Stored)
+        match &blob.0.key {
+            Some(key) if !is_small(&blob.0) => {
+                self.read_key(&blob.0.at(key), key, offset, length).await.map(Content::Stored)
             }
-            Location::Key(_) | Location::Inline(_) => {
-                let whole = self.read_whole(&blob.0).await?;
-                Ok(Content::Bytes(part(&whole, offset, length)))
-            }
+            _ => Ok(Content::Bytes(part(&self.content(&blob.0).await?, offset, length))),
         }
     }
 
+    /// All bytes of a small blob, checked against its digest once and kept as long as there is room.
+    pub(crate) async fn content(&self, blob: &FoundBlob) -> Result<Bytes, Error> {
+        if blob.quarantined {
+            return Err(Error::Damaged(blob.digest.clone()));
+        }
+        if let Some(bytes) = self.contents.get(&blob.digest) {
+            return Ok(bytes);
+        }
+        let bytes = match &blob.key {
+            Some(key) => self.read_whole(&blob.at(key)).await?,
+            None => self.read_row(&blob.digest).await?,
+        };
+        self.contents.keep(&blob.digest, &bytes);
+        Ok(bytes)
+    }
+
+    /// The bytes of a blob that lay in its row when it was found.
+    async fn read_row(&self, digest: &Digest) -> Result<Bytes, Error> {
+        let wanted = digest.clone();
+        let found = self.database.read(move |txn| blobs::find(txn, &wanted).map_err(Error::from)).await?;
+        let found = found.ok_or_else(|| Error::BlobUnknown(digest.clone()))?;
+        self.read_whole(&found).await
+    }
+
     /// All bytes of a small blob, checked against its digest: never wrong ones.
-    pub(crate) async fn read_whole(&self, blob: &BlobRecord) -> Result<Bytes, Error> {
+    async fn read_whole(&self, blob: &BlobRecord) -> Result<Bytes, Error> {
         let bytes = match &blob.location {
             Location::Inline(bytes) => Bytes::copy_from_slice(bytes),
             Location::Key(key) => collect(self.read_key(blob, key, 0, blob.size).await?).await?,
@@ -195,7 +216,7 @@ impl Domain {
     }
 }
 
-fn is_small(blob: &BlobRecord) -> bool {
+fn is_small(blob: &FoundBlob) -> bool {
     blob.size <= CHECKED_BYTES
 }
 

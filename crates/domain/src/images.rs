@@ -10,7 +10,7 @@ use berth_oci::tag::Tag;
 use berth_store::blobs::{self, Location};
 use berth_store::clock::sixteen;
 use berth_store::garbage;
-use berth_store::manifests::{self, ManifestRecord, ManifestReference, NewManifest, ReferenceKind};
+use berth_store::manifests::{self, FoundManifest, ManifestRecord, ManifestReference, NewManifest, ReferenceKind};
 use berth_store::repositories::RepositoryId;
 use berth_store::tags::{self, Change};
 use berth_store::uploads::{self, UploadRecord};
@@ -70,14 +70,7 @@ impl Domain {
     /// The manifest that a tag or digest names.
     pub async fn resolve(&self, caller: &Caller, name: &RepositoryName, reference: &Reference) -> Result<Found, Error> {
         caller.allow(Action::BatchGetImage, name, &self.settings)?;
-        let (settings, name, reference) = (self.settings.clone(), name.clone(), reference.clone());
-        let record = self
-            .database
-            .read(move |txn| {
-                let repository = existing(txn, &settings, &name)?;
-                find(txn, repository, &reference)
-            })
-            .await?;
+        let FoundManifest { record, .. } = self.look_up_manifest(name, reference).await?;
         Ok(Found { digest: record.digest, media_type: record.media_type, size: record.size })
     }
 
@@ -89,19 +82,22 @@ impl Domain {
         reference: &Reference,
     ) -> Result<(Found, Bytes), Error> {
         caller.allow(Action::BatchGetImage, name, &self.settings)?;
-        let (settings, name, reference) = (self.settings.clone(), name.clone(), reference.clone());
-        let (record, blob) = self
-            .database
-            .read(move |txn| {
-                let repository = existing(txn, &settings, &name)?;
-                let record = find(txn, repository, &reference)?;
-                let blob = manifests::content(txn, &record)?;
-                Ok::<_, Error>((record, blob))
-            })
-            .await?;
+        let FoundManifest { record, blob } = self.look_up_manifest(name, reference).await?;
         let blob = blob.ok_or_else(|| Error::Damaged(record.digest.clone()))?;
-        let bytes = self.read_whole(&blob).await?;
+        let bytes = self.content(&blob).await?;
         Ok((Found { digest: record.digest, media_type: record.media_type, size: record.size }, bytes))
+    }
+
+    async fn look_up_manifest(&self, name: &RepositoryName, reference: &Reference) -> Result<FoundManifest, Error> {
+        let (settings, name, reference) = (self.settings.clone(), name.clone(), reference.clone());
+        let read = self.database.read(move |txn| {
+            if let Some(found) = manifests::look_up(txn, &settings.registry, &name, &reference)? {
+                return Ok(found);
+            }
+            existing(txn, &settings, &name)?;
+            Err(Error::ManifestUnknown(text(&reference)))
+        });
+        read.await
     }
 
     /// Stores a manifest and points its tags to it, all or nothing.

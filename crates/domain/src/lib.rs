@@ -11,6 +11,7 @@ pub mod backup;
 pub mod blobs;
 pub mod body;
 pub mod caller;
+mod contents;
 pub mod error;
 pub mod garbage;
 pub mod images;
@@ -45,11 +46,12 @@ pub struct Domain {
     blobs: Arc<dyn BlobStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    settings: Settings,
+    settings: Arc<Settings>,
     server_key: seal::ServerKey,
     sessions: uploads::Sessions,
     node: String,
     known_keys: login::KnownKeys,
+    contents: contents::Contents,
 }
 
 /// What a [`Domain`] is made of.
@@ -79,8 +81,9 @@ impl Domain {
         garbage::keep_keys_of_lost_database(&parts).await?;
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
-        let (sessions, known_keys) = Default::default();
-        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys })
+        let (sessions, known_keys, contents) = Default::default();
+        let settings = Arc::new(settings);
+        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys, contents })
     }
 
     /// What the operator decided.

@@ -1,6 +1,7 @@
 //! Blobs: which digest is held where, and which repositories link it.
 
 use berth_oci::digest::Digest;
+use berth_oci::name::RepositoryName;
 
 use crate::blob_store::BlobKey;
 use crate::clock::Timestamp;
@@ -30,6 +31,67 @@ pub struct BlobRecord {
     pub size: u64,
     /// Whether they were found damaged.
     pub quarantined: bool,
+}
+
+/// A blob as a pull finds it: everything but bytes that are in its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBlob {
+    /// Its row number.
+    pub id: i64,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Where the bytes are in the blob store; `None` where they are in the row.
+    pub key: Option<BlobKey>,
+    /// How many bytes.
+    pub size: u64,
+    /// Whether they were found damaged.
+    pub quarantined: bool,
+}
+
+impl FoundBlob {
+    /// Reads row number, digest, key, size and time of quarantine from the column `first` on. The blob must be that of
+    /// `digest`, whatever a damaged index says.
+    pub(crate) fn read(row: &Row, first: usize, digest: &Digest) -> Result<Self, StoreError> {
+        let found: Digest = row.parsed(first + 1, Digest::parse)?;
+        if found != *digest {
+            return Err(StoreError::led_astray("blobs", digest, &found));
+        }
+        let key = |text: &str| BlobKey::parse(text).ok_or("no key");
+        Ok(Self {
+            id: row.integer(first)?,
+            digest: found,
+            key: if row.is_null(first + 2) { None } else { Some(row.parsed(first + 2, key)?) },
+            size: row.unsigned(first + 3)?,
+            quarantined: !row.is_null(first + 4),
+        })
+    }
+
+    /// The same with its location, where that is a key.
+    pub fn at(&self, key: &BlobKey) -> BlobRecord {
+        BlobRecord {
+            id: self.id,
+            digest: self.digest.clone(),
+            location: Location::Key(key.clone()),
+            size: self.size,
+            quarantined: self.quarantined,
+        }
+    }
+}
+
+/// The blob of a digest, and when its link was last promised, where the repository of this name links it: one query, as
+/// every pull asks it.
+pub fn look_up(
+    txn: &mut dyn Transaction,
+    registry: &Registry,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<(FoundBlob, Timestamp)>, StoreError> {
+    let sql = "SELECT l.linked_at, b.id, b.digest, b.storage_key, b.size, b.quarantined_at FROM repositories r \
+               JOIN repository_blobs l ON l.repository_id = r.id JOIN blobs b ON b.id = l.blob_id \
+               WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND l.digest = ?4";
+    let rows = txn.query(sql, parameters![&registry.account, &registry.region, repository, digest])?;
+    let read = |row: &Row| Ok((FoundBlob::read(row, 1, digest)?, Timestamp::from_millis(row.integer(0)?)));
+    rows.first().map(read).transpose()
 }
 
 impl BlobRecord {

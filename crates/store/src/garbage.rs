@@ -121,17 +121,6 @@ pub fn forget(
     txn.execute(&sql, parameters![blob.id, before, &blob.digest, blob.key.as_ref()]).map(|count| count > 0)
 }
 
-/// When a link was last promised to somebody; `None` where there is none.
-pub fn promised_at(
-    txn: &mut dyn Transaction,
-    repository: RepositoryId,
-    digest: &Digest,
-) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT linked_at FROM repository_blobs WHERE repository_id = ?1 AND digest = ?2";
-    let rows = txn.query(sql, parameters![repository, digest])?;
-    rows.first().map(|row| row.integer(0).map(Timestamp::from_millis)).transpose()
-}
-
 /// Promises a link anew; says whether it was there. Whoever asks the clock first may write last, so a later promise stays.
 pub fn promise(
     txn: &mut dyn Transaction,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use berth_oci::digest::Digest;
 use berth_oci::media_type::MediaType;
+use berth_oci::name::RepositoryName;
+use berth_oci::reference::Reference;
 
+use crate::blobs::FoundBlob;
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction};
 use crate::parameters;
@@ -129,6 +132,48 @@ pub fn find_by_tag(
     );
     let rows = txn.query(&sql, parameters![repository, tag])?;
     rows.first().map(|row| read(row)?.named(&row.parsed(4, Digest::parse)?)).transpose()
+}
+
+/// A manifest as a pull finds it, with the blob that holds its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundManifest {
+    /// The manifest.
+    pub record: ManifestRecord,
+    /// What is known of its bytes; `None` where their row is gone.
+    pub blob: Option<FoundBlob>,
+}
+
+/// The manifest that a tag or digest names in the repository of this name: one query, as every pull asks it.
+pub fn look_up(
+    txn: &mut dyn Transaction,
+    registry: &Registry,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<FoundManifest>, StoreError> {
+    let by_tag = "SELECT m.id, m.digest, m.media_type, m.size, t.digest, b.id, b.digest, b.storage_key, b.size, \
+                  b.quarantined_at FROM repositories r JOIN tags t ON t.repository_id = r.id \
+                  JOIN manifests m ON m.id = t.manifest_id AND m.repository_id = t.repository_id \
+                  LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
+                  WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND t.name = ?4";
+    let by_digest = "SELECT m.id, m.digest, m.media_type, m.size, m.digest, b.id, b.digest, b.storage_key, b.size, \
+                     b.quarantined_at FROM repositories r JOIN manifests m ON m.repository_id = r.id \
+                     LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
+                     WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND m.digest = ?4";
+    let Registry { account, region } = registry;
+    let rows = match reference {
+        Reference::Tag(tag) => txn.query(by_tag, parameters![account, region, repository, tag])?,
+        Reference::Digest(digest) => txn.query(by_digest, parameters![account, region, repository, digest])?,
+    };
+    rows.first().map(|row| read_found(row, reference)).transpose()
+}
+
+fn read_found(row: &Row, reference: &Reference) -> Result<FoundManifest, StoreError> {
+    let record = match reference {
+        Reference::Tag(_) => read(row)?.named(&row.parsed(4, Digest::parse)?)?,
+        Reference::Digest(digest) => read(row)?.named(digest)?,
+    };
+    let blob = if row.is_null(5) { None } else { Some(FoundBlob::read(row, 5, &record.digest)?) };
+    Ok(FoundManifest { record, blob })
 }
 
 /// Remembers a manifest with its references; one that is there already is left as it is. Returns its row number.
@@ -323,14 +368,6 @@ pub fn repositories_holding(
 pub fn size(txn: &mut dyn Transaction, repository: RepositoryId, digest: &Digest) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT size FROM manifests WHERE repository_id = ?1 AND digest = ?2";
     txn.query(sql, parameters![repository, digest])?.first().map(|row| row.unsigned(0)).transpose()
-}
-
-/// The blob that holds a manifest's bytes.
-pub fn content(
-    txn: &mut dyn Transaction,
-    manifest: &ManifestRecord,
-) -> Result<Option<crate::blobs::BlobRecord>, StoreError> {
-    crate::blobs::find(txn, &manifest.digest)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod walk;
 use async_trait::async_trait;
 use berth_oci::digest::Digest;
 use berth_oci::name::RepositoryName;
-use berth_store::garbage;
+use berth_store::{Timestamp, garbage};
 
 use walk::{Place, Walk};
 
@@ -129,20 +129,17 @@ impl Domain {
 
     /// Promises that a link stays for a while; `false` where it just went away. Written only where half of the last
     /// promise is over, so that a HEAD seldom writes.
-    pub(crate) async fn promise(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, Error> {
+    pub(crate) async fn promise(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        promised: Timestamp,
+    ) -> Result<bool, Error> {
         let (settings, now) = (self.settings.clone(), self.clock.now());
-        let (name, digest) = (name.clone(), digest.clone());
-        let half_over = now.before(settings.gc_grace / 2);
-        let (read_settings, read_name, read_digest) = (settings.clone(), name.clone(), digest.clone());
-        let promised = self.database.read(move |txn| {
-            let repository = existing(txn, &read_settings, &read_name)?;
-            Ok::<_, Error>(garbage::promised_at(txn, repository, &read_digest)?)
-        });
-        match promised.await? {
-            None => return Ok(false),
-            Some(promised) if promised > half_over || settings.read_only => return Ok(true),
-            Some(_) => {}
+        if promised > now.before(settings.gc_grace / 2) || settings.read_only {
+            return Ok(true);
         }
+        let (name, digest) = (name.clone(), digest.clone());
         let write = self.database.write(move |txn| {
             let repository = existing(txn, &settings, &name)?;
             Ok::<_, Error>(garbage::promise(txn, repository, &digest, now)?)

@@ -20,6 +20,7 @@ use super::request_id::RequestId;
 use super::service::{ConnectionContext, ServerContext};
 use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
+use super::zero_copy::FileSender;
 
 /// How long nothing is accepted when the process is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -78,11 +79,19 @@ impl Acceptor {
             self.bound_windows(stream);
         }
         let tls = self.tls.clone().filter(|_| matches!(transport, Transport::Tcp(_)));
+        let (transport, outgoing) = match transport {
+            Transport::Tcp(stream) if tls.is_none() => {
+                let outgoing = Arc::default();
+                (Transport::Files(FileSender::new(stream, Arc::clone(&outgoing))), Some(outgoing))
+            }
+            other => (other, None),
+        };
         let context = Arc::new(ConnectionContext {
             server: Arc::clone(&self.server),
             info: ConnectionInfo { peer, tls: tls.is_some() },
             rejection: Arc::default(),
             activity: Arc::<Activity>::default(),
+            outgoing,
             _place: place,
         });
         tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));

@@ -12,6 +12,7 @@ mod activity;
 mod address;
 mod body;
 mod connection;
+mod figures;
 mod guarded_io;
 pub mod head_guard;
 mod listener;
@@ -25,6 +26,7 @@ mod shutdown;
 mod timer;
 mod tls;
 mod transport;
+mod zero_copy;
 
 use std::fmt;
 use std::net::SocketAddr;

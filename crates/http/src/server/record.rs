@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::Buf as _;
 use http::{Method, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
@@ -14,7 +14,9 @@ use tracing::Span;
 
 use super::activity::{BodyWatch, InFlight};
 use super::body::ResponseBody;
+use super::figures;
 use super::request_id::RequestId;
+use super::zero_copy::{Outgoing, Piece};
 
 /// The name of the route that answered, for the figures. Put it into the extensions of a response; a raw path would let
 /// clients invent any number of time series.
@@ -33,17 +35,16 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     pub(crate) received: Arc<AtomicU64>,
     pub(crate) span: Span,
-    pub(crate) traced: bool,
     pub(crate) _in_flight: InFlight,
 }
 
 impl Record {
-    /// Notes in the span how the request was answered. What only a trace needs stays out of the log.
+    /// Notes in the span, where there is one, how the request was answered.
     pub(crate) fn answered(&self, status: StatusCode, route: Option<RouteLabel>) {
-        self.span.record("http.response.status_code", status.as_u16());
-        if !self.traced {
+        if self.span.is_none() {
             return;
         }
+        self.span.record("http.response.status_code", status.as_u16());
         self.span.record("http.route", route.map_or("other", |label| label.0));
         if status.is_server_error() {
             self.span.record("otel.status_code", "ERROR");
@@ -79,7 +80,15 @@ pub(crate) struct RecordedBody {
     route: &'static str,
     sent: u64,
     complete: bool,
-    watch: Option<Arc<BodyWatch>>,
+    ways: Ways,
+}
+
+/// What a body passes on its way out.
+pub(crate) struct Ways {
+    /// Who notes when it waits for a client of HTTP/2.
+    pub(crate) watch: Option<Arc<BodyWatch>>,
+    /// Where parts of files can be sent from without being read.
+    pub(crate) outgoing: Option<Arc<Outgoing>>,
 }
 
 impl RecordedBody {
@@ -88,35 +97,34 @@ impl RecordedBody {
         record: Record,
         status: StatusCode,
         route: Option<RouteLabel>,
-        watch: Option<Arc<BodyWatch>>,
+        ways: Ways,
     ) -> Self {
         let route = route.map_or("other", |label| label.0);
         let complete = body.is_end_stream() || record.method == Method::HEAD;
-        Self { body, record, status, route, sent: 0, complete, watch }
+        Self { body, record, status, route, sent: 0, complete, ways }
     }
 
     fn gave(&mut self, bytes: usize) -> std::io::Result<()> {
         self.sent += bytes as u64;
-        let slow = self.watch.as_ref().is_some_and(|watch| watch.gave(bytes).is_err());
+        let slow = self.ways.watch.as_ref().is_some_and(|watch| watch.gave(bytes).is_err());
         if slow { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }
 
 impl Body for RecordedBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Piece>>>> {
         let this = &mut *self;
-        if let Some(watch) = &this.watch {
+        if let Some(watch) = &this.ways.watch {
             watch.asked();
         }
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        Poll::Ready(match frame {
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
+        let piece = ready!(this.body.poll_piece(cx, this.ways.outgoing.as_ref()));
+        Poll::Ready(match piece {
+            Some(Ok(piece)) => {
                 this.complete = this.body.is_end_stream();
-                Some(this.gave(bytes).map(|()| frame))
+                Some(this.gave(piece.remaining()).map(|()| Frame::data(piece)))
             }
             Some(Err(error)) => {
                 let id = &this.record.id;
@@ -145,10 +153,7 @@ impl Drop for RecordedBody {
         let elapsed = record.started.elapsed();
         let method = method_label(&record.method);
         let status = self.status.as_u16();
-        metrics::counter!("berth_http_requests_total", "method" => method, "route" => self.route, "status" => status.to_string())
-            .increment(1);
-        metrics::histogram!("berth_http_request_duration_seconds", "method" => method, "route" => self.route)
-            .record(elapsed.as_secs_f64());
+        figures::count(method, self.route, status, elapsed);
         tracing::info!(
             parent: &record.span,
             request_id = %record.id,

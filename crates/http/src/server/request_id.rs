@@ -15,7 +15,21 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestId(Arc<str>);
 
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
+
 impl RequestId {
+    /// The request that is being answered where this is called, for lines of the log.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// Runs what answers this request.
+    pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
+    }
+
     /// The id as text: letters, digits and `-._`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -21,9 +21,10 @@ use super::body::{BodyLimits, Leftover, RequestBody, ResponseBody};
 use super::guarded_io::{Rejection, RejectionCell, STAND_IN_METHOD};
 use super::origin::{ClientOrigin, ConnectionInfo, is_trusted};
 use super::rate::RateMeter;
-use super::record::{Record, RecordedBody, RouteLabel, logged_path, method_label};
+use super::record::{Record, RecordedBody, RouteLabel, Ways, logged_path, method_label};
 use super::request_id::{REQUEST_ID, RequestId, RequestIds, given};
 use super::settings::ServerSettings;
+use super::zero_copy::Outgoing;
 
 /// An unread body up to here is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 * 1024;
@@ -49,6 +50,8 @@ pub(crate) struct ConnectionContext {
     pub(crate) info: ConnectionInfo,
     pub(crate) rejection: RejectionCell,
     pub(crate) activity: Arc<Activity>,
+    /// Where parts of files wait for the kernel to send them, if the connection is one that it can send on.
+    pub(crate) outgoing: Option<Arc<Outgoing>>,
     pub(crate) _place: OwnedSemaphorePermit,
 }
 
@@ -78,7 +81,10 @@ impl ConnectionContext {
 
         let mut response = match self.rejection.get() {
             Some(rejection) if is_stand_in(&parts.method) => refusal(*rejection),
-            _ => Arc::clone(&self).handle(Request::from_parts(parts, body), record.span.clone()).await,
+            _ => {
+                let request = Request::from_parts(parts, body);
+                Arc::clone(&self).handle(request, record.id.clone(), record.span.clone()).await
+            }
         };
         if is_http1 && !settle(leftover.take(), expects).await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -100,7 +106,6 @@ impl ConnectionContext {
             started: Instant::now(),
             received: body.received_counter(),
             span: settings.span(&id, parts),
-            traced: settings.continue_trace.is_some(),
             _in_flight: self.activity.begin(),
             id: id.clone(),
         };
@@ -112,20 +117,24 @@ impl ConnectionContext {
 
     /// Runs the handler. What may change something runs in a task of its own: it comes to its end even if the client
     /// goes away, and sees the broken body instead of vanishing in the middle of a step.
-    async fn handle(self: Arc<Self>, request: Request<RequestBody>, span: Span) -> Response<ResponseBody> {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<RequestBody>,
+        id: RequestId,
+        span: Span,
+    ) -> Response<ResponseBody> {
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let handler = Arc::clone(&self.server.handler);
         let work = AssertUnwindSafe(async move { handler.call(request).await }).catch_unwind();
-        let work = async move {
+        let work = id.scope(async move {
             let done = work.await;
             drop(self);
             done.unwrap_or_else(|panic| panicked(&*panic))
-        }
-        .instrument(span);
+        });
         if !changes {
-            return work.await;
+            return work.instrument(span).await;
         }
-        tokio::spawn(work).await.unwrap_or_else(|_| internal_error())
+        tokio::spawn(work.instrument(span)).await.unwrap_or_else(|_| internal_error())
     }
 
     fn recorded(&self, response: Response<ResponseBody>, record: Record, is_http1: bool) -> Response<RecordedBody> {
@@ -137,14 +146,18 @@ impl ConnectionContext {
         let watch = watched.then(|| self.activity.watch_body(self.server.rate()));
         let route = parts.extensions.get::<RouteLabel>().copied();
         record.answered(parts.status, route);
-        let body = RecordedBody::new(body, record, parts.status, route, watch);
+        // The frames of HTTP/2 are made of bytes that were read.
+        let outgoing = self.outgoing.clone().filter(|_| is_http1);
+        let body = RecordedBody::new(body, record, parts.status, route, Ways { watch, outgoing });
         Response::from_parts(parts, body)
     }
 }
 
 impl ServerSettings {
-    /// The span of a request, in the words of OpenTelemetry's conventions. Empty fields are filled in when it is answered.
+    /// The span of a request where requests are traced, in the words of OpenTelemetry's conventions. Empty fields are filled
+    /// in when it is answered.
     fn span(&self, id: &RequestId, parts: &http::request::Parts) -> Span {
+        let Some(continue_trace) = self.continue_trace else { return Span::none() };
         let span = tracing::info_span!(
             "request",
             request_id = %id,
@@ -156,10 +169,8 @@ impl ServerSettings {
             http.response.status_code = tracing::field::Empty,
             berth.repository = tracing::field::Empty,
         );
-        if let Some(continue_trace) = self.continue_trace {
-            let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-            text("traceparent").inspect(|parent| continue_trace(parent, text("tracestate"), &span));
-        }
+        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        text("traceparent").inspect(|parent| continue_trace(parent, text("tracestate"), &span));
         span
     }
 }

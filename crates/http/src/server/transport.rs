@@ -8,10 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use super::zero_copy::FileSender;
+
 /// A connected client.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
+    /// A TCP connection that may send files without reading them.
+    Files(FileSender),
     Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -20,6 +24,7 @@ macro_rules! forward {
     ($transport:expr, $stream:ident => $call:expr) => {
         match $transport.get_mut() {
             Transport::Tcp($stream) => $call,
+            Transport::Files($stream) => $call,
             Transport::Unix($stream) => $call,
             Transport::Tls($stream) => $call,
         }
@@ -48,6 +53,7 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Files(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }

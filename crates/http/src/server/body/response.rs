@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use futures_util::stream::BoxStream;
 use http_body::{Body, Frame, SizeHint};
 
 use super::file::{FileReader, FileSlice};
+use crate::server::zero_copy::{Outgoing, Piece};
 
 /// The body of a response: nothing, bytes, a part of a file, or a stream.
 pub struct ResponseBody(Kind);
@@ -54,6 +56,23 @@ impl Default for ResponseBody {
 impl<T: Into<Bytes>> From<T> for ResponseBody {
     fn from(bytes: T) -> Self {
         Self::full(bytes)
+    }
+}
+
+impl ResponseBody {
+    /// The next piece. A part of a file waits in `outgoing`, where there is one, and is read otherwise.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: Option<&Arc<Outgoing>>,
+    ) -> Poll<Option<io::Result<Piece>>> {
+        if let (Kind::File(reader), Some(outgoing)) = (&mut self.0, outgoing) {
+            return reader.poll_part(cx).map(|part| part.map(|part| part.map(|part| part.through(outgoing))));
+        }
+        let frame = ready!(Pin::new(self).poll_frame(cx));
+        // No body of ours has trailers.
+        let bytes = |frame: Frame<Bytes>| Piece::Bytes(frame.into_data().unwrap_or_default());
+        Poll::Ready(frame.map(|frame| frame.map(bytes)))
     }
 }
 
