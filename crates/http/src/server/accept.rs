@@ -92,13 +92,19 @@ impl Acceptor {
             rejection: Arc::default(),
             activity: Arc::<Activity>::default(),
             outgoing,
+            is_crowded: self.open() >= MANY,
             _place: place,
         });
         tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));
     }
 
+    /// How many connections there are.
+    fn open(&self) -> usize {
+        self.server.settings.max_connections.saturating_sub(self.places.available_permits())
+    }
+
     fn bound_windows(&self, stream: &TcpStream) {
-        let open = self.server.settings.max_connections.saturating_sub(self.places.available_permits());
+        let open = self.open();
         if open < MANY {
             return;
         }

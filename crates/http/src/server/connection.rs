@@ -17,8 +17,10 @@ use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
 
 /// What hyper may buffer of a body in either direction; a larger block of a file goes out by itself. It also must hold a whole
-/// head. A thousand uploads that wait for the disk hold about twice this each.
-const HTTP1_BUFFER: usize = 64 * 1024;
+/// head. Each piece of an upload changes threads, so few and large ones cost less.
+const HTTP1_BUFFER: usize = 256 * 1024;
+/// The same in a crowd. A thousand uploads that wait for the disk hold about twice this each.
+const HTTP1_BUFFER_IN_A_CROWD: usize = 64 * 1024;
 const HTTP2_SEND_BUFFER: usize = 256 * 1024;
 const HTTP2_STREAMS: u32 = 256;
 const HTTP2_STREAM_WINDOW: u32 = 1024 * 1024;
@@ -98,7 +100,8 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, longest: Duration) 
 
 async fn serve_http1(io: Io, context: Arc<ConnectionContext>, phase: &mut PhaseWatch) {
     let settings = &context.server.settings;
-    let buffer = HTTP1_BUFFER.max(settings.max_header_bytes.saturating_add(16 * 1024));
+    let buffer = if context.is_crowded { HTTP1_BUFFER_IN_A_CROWD } else { HTTP1_BUFFER };
+    let buffer = buffer.max(settings.max_header_bytes.saturating_add(16 * 1024));
     let connection = http1::Builder::new()
         // The guarded stream has the time-outs; hyper's would only come second.
         .header_read_timeout(None)

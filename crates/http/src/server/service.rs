@@ -52,6 +52,8 @@ pub(crate) struct ConnectionContext {
     pub(crate) activity: Arc<Activity>,
     /// Where parts of files wait for the kernel to send them, if the connection is one that it can send on.
     pub(crate) outgoing: Option<Arc<Outgoing>>,
+    /// Whether many others were there when it came.
+    pub(crate) is_crowded: bool,
     pub(crate) _place: OwnedSemaphorePermit,
 }
 

@@ -14,7 +14,7 @@ use super::turns::{SMALL, SYNCS, WRITES, is_little, line_for, off_the_async_path
 use super::{Place, sync_folder};
 
 /// Bytes gathered before they are hashed and written: enough that leaving the async path costs little beside the work.
-const GATHERED: usize = 512 * 1024;
+const GATHERED: usize = 1024 * 1024;
 
 /// Bytes gathered by one writer while all of them together hold more than [`BUDGET`].
 const GATHERED_WHEN_CROWDED: usize = 64 * 1024;
