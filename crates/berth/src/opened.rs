@@ -21,6 +21,8 @@ use crate::failure::Failure;
 use crate::stores;
 
 const DATABASE_FILE: &str = "berth.db";
+/// What a pull reads whole and checks before it sends any of it.
+const MOST_INLINE: u64 = 64 * 1024;
 const NODE_FILE: &str = "node.id";
 const KEY_FILE: &str = "server.key";
 const PASSWORD_VARIABLE: &str = "BERTH_DATABASE_PASSWORD";
@@ -144,6 +146,7 @@ fn rules(settings: &Settings) -> Rules {
         anonymous_pull: settings.auth.anonymous_pull.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
+        inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),
         layer_bytes: settings.limits.layer_bytes.0,
         repository_bytes: settings.limits.repository_bytes.0,
         account_bytes: settings.limits.account_bytes.0,

@@ -19,6 +19,8 @@ pub struct Settings {
     pub read_only: bool,
     /// Writes stop when the blob store has fewer bytes free.
     pub free_space_minimum: u64,
+    /// Blobs up to so many bytes lie in the database; none do where it is 0.
+    pub inline_blob_bytes: u64,
     /// The largest blob, in bytes.
     pub layer_bytes: u64,
     /// The most that a repository may link, in bytes; 0 for no limit.

@@ -12,7 +12,7 @@ use berth_oci::name::RepositoryName;
 use berth_store::blobs::{self, Location};
 use berth_store::clock::sixteen;
 use berth_store::uploads::{self, UploadRecord};
-use berth_store::{BlobKey, BlobStoreError, Stored, Transaction};
+use berth_store::{BlobKey, BlobStoreError, Transaction};
 
 use crate::Domain;
 use crate::body::Body;
@@ -25,10 +25,12 @@ mod claim;
 mod mount;
 mod receive;
 mod session;
+mod writer;
 
 pub use self::mount::Mount;
 use self::receive::lost_or;
 pub(crate) use self::session::Sessions;
+use self::writer::{Finished, Place, UploadWriter};
 
 impl Domain {
     /// Begins an upload of a blob that will be hashed with `algorithm`.
@@ -43,8 +45,11 @@ impl Domain {
         let id = UploadId::from_random(sixteen(self.random.as_ref()));
         let key = BlobKey::fresh(self.random.as_ref());
         let record = self.open_lease(caller, name, &id, key, algorithm).await?;
-        let writer = self.blobs.create(&record.key, algorithm).await?;
-        if !self.sessions.is_crowded() {
+        if self.sessions.is_crowded() {
+            // Its next request finds nothing in memory.
+            self.blobs.create(&record.key, algorithm).await?;
+        } else {
+            let writer = UploadWriter::fresh(self.settings.inline_blob_bytes);
             *self.sessions.slot(&record.id).open.lock().await = Some(writer);
         }
         Ok(id)
@@ -155,8 +160,8 @@ impl Domain {
         let mut held = self.hold(caller, name, id).await?;
         self.receive(&mut held, expected_start, body, true).await?;
         let writer = held.writer.take().ok_or(Error::UploadUnknown)?;
-        let outcome = match writer.commit(expected).await {
-            Ok(stored) => self.record_blob(held.record.clone(), held.claim.is_some(), expected, stored).await,
+        let outcome = match writer.commit(self.place(&held.record), expected).await {
+            Ok(finished) => self.record_blob(held.record.clone(), held.claim.is_some(), expected, finished).await,
             Err(BlobStoreError::Unavailable { action, reason }) if held.claim.is_some() => {
                 // Its checkpoint is still good: the client may go on from there.
                 self.give_back(held.record.clone(), None).await?;
@@ -201,28 +206,37 @@ impl Domain {
         upload: UploadRecord,
         is_claimed: bool,
         digest: &Digest,
-        stored: Stored,
+        finished: Finished,
     ) -> Result<(), Error> {
         let (settings, now) = (self.settings.clone(), self.clock.now());
         let (digest, node) = (digest.clone(), is_claimed.then(|| self.node.clone()));
         let tail = upload.checkpoint.as_ref().and_then(|checkpoint| checkpoint.tail.clone());
-        let superseded = tail.filter(|tail| *tail != stored.key);
+        let superseded = tail.filter(|tail| finished.location != Location::Key(tail.clone()));
+        let (rest, leaves_rest) = (upload.clone(), finished.leaves_rest);
         let unneeded = self
             .database
             .write(move |txn| {
                 if !close(txn, &upload, node.as_deref())? {
                     return Err(Error::UploadUnknown);
                 }
-                let location = Location::Key(stored.key.clone());
-                let (blob_id, unneeded) = blobs::record(txn, &digest, &location, stored.size, now)?;
-                blobs::link(txn, upload.repository, &digest, blob_id, stored.size, now)?;
+                let Finished { location, size, .. } = &finished;
+                let (blob_id, unneeded) = blobs::record(txn, &digest, location, *size, now)?;
+                blobs::link(txn, upload.repository, &digest, blob_id, *size, now)?;
                 quota::ensure_within(txn, upload.repository, &settings)?;
                 Ok(unneeded)
             })
             .await?;
         self.forget_key(unneeded).await;
         self.forget_key(superseded).await;
+        if leaves_rest {
+            self.forget_rest(&rest).await;
+        }
         Ok(())
+    }
+
+    /// Where the bytes of an upload go.
+    fn place<'p>(&'p self, record: &'p UploadRecord) -> Place<'p> {
+        Place { blobs: self.blobs.as_ref(), key: &record.key, algorithm: record.algorithm }
     }
 
     /// Row first, bytes after: a key that nothing owns harms nobody. An upload that was claimed and lost to another node
@@ -231,10 +245,16 @@ impl Domain {
         self.sessions.forget(&record.id);
         let (upload, node) = (record.clone(), is_claimed.then(|| self.node.clone()));
         let was_open = self.database.write(move |txn| close(txn, &upload, node.as_deref())).await?;
-        if was_open && let Err(error) = self.blobs.give_up(record.unfinished()).await {
-            tracing::warn!(upload = record.id, %error, "what was left of an upload could not be removed");
+        if was_open {
+            self.forget_rest(record).await;
         }
         Ok(())
+    }
+
+    async fn forget_rest(&self, record: &UploadRecord) {
+        if let Err(error) = self.blobs.give_up(record.unfinished()).await {
+            tracing::warn!(upload = record.id, %error, "what was left of an upload could not be removed");
+        }
     }
 
     /// Deletes a key that no row owns any more. A failure is logged: collection finds such keys later.

@@ -109,6 +109,9 @@ settings! {
         data_dir: PathBuf = "./berth-data", flag_everywhere("data-dir");
         /// Pushes are refused when the disk of the blobs or that of the database has less room than this.
         free_space_minimum: Size = "512MiB";
+        /// Blobs up to this size are kept in the database, as manifests are: they need no file, and no sync beside that of
+        /// the database. 64KiB counts at most; 0: all blobs are files or objects.
+        inline_blobs: Size = "16KiB";
         /// Where blobs were kept before, while `berth migrate-store` moves them to where they are to be: `files` for those of
         /// the data folder, or `s3://bucket/prefix`, which is reached as the settings of `s3` say. Empty: nowhere else.
         move_from: Option<FormerStore> = "";

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use berth_store::uploads::UploadRecord;
-use berth_store::{BlobStoreError, BlobWriter};
+use berth_store::BlobStoreError;
 
 use super::claim::Claim;
 use super::session::Held;
+use super::writer::{Place, UploadWriter};
 use crate::Domain;
 use crate::body::Body;
 use crate::error::Error;
@@ -20,21 +21,22 @@ impl Domain {
         body: &mut dyn Body,
         is_last: bool,
     ) -> Result<u64, Error> {
-        let writer = held.writer.as_mut().ok_or(Error::UploadUnknown)?;
-        let offset = writer.offset();
+        let offset = held.writer.as_ref().ok_or(Error::UploadUnknown)?.offset();
         if expected_start.is_some_and(|start| start != offset) {
             let unchanged = held.record.checkpoint.clone();
             self.note(held, unchanged).await?;
             return Err(Error::UploadRange { offset });
         }
-        let broke_off = match self.pump(writer.as_mut(), body, held.claim.as_ref()).await {
+        let writer = held.writer.as_mut().ok_or(Error::UploadUnknown)?;
+        let place = self.place(&held.record);
+        let broke_off = match self.pump(writer, place, body, held.claim.as_ref()).await {
             Ok(()) if is_last => return Ok(writer.offset()),
             Ok(()) => None,
             Err(Error::Body(failed)) => Some(failed),
             Err(error) => return self.fail(held, error).await,
         };
         let offset = writer.offset();
-        match writer.flush().await {
+        match writer.flush(place).await {
             Ok(checkpoint) => self.note(held, checkpoint).await?,
             Err(error) => return self.fail(held, error.into()).await,
         }
@@ -65,7 +67,13 @@ impl Domain {
         self.discard(record, is_claimed).await
     }
 
-    async fn pump(&self, writer: &mut dyn BlobWriter, body: &mut dyn Body, claim: Option<&Claim>) -> Result<(), Error> {
+    async fn pump(
+        &self,
+        writer: &mut UploadWriter,
+        place: Place<'_>,
+        body: &mut dyn Body,
+        claim: Option<&Claim>,
+    ) -> Result<(), Error> {
         let limit = self.settings.layer_bytes;
         let declared = body.declared_length().unwrap_or(0);
         if writer.offset().saturating_add(declared) > limit {
@@ -76,7 +84,7 @@ impl Domain {
                 return Err(Error::LayerTooLarge { limit });
             }
             claim.map_or(Ok(()), Claim::ensure_held)?;
-            writer.append(bytes).await?;
+            writer.append(place, bytes).await?;
         }
         Ok(())
     }

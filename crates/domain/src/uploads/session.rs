@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use berth_oci::endpoint::UploadId;
 use berth_oci::name::RepositoryName;
 use berth_store::uploads::{self, UploadRecord};
-use berth_store::{BlobKey, BlobStoreError, BlobWriter};
+use berth_store::{BlobKey, BlobStoreError};
 
 use super::claim::Claim;
+use super::writer::UploadWriter;
 use crate::Domain;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -24,7 +25,7 @@ pub(super) struct Session {
     pub(super) offset: AtomicU64,
     // Which of the upload's versions the writer stands behind; another node may have gone on since.
     version: AtomicI64,
-    pub(super) open: Arc<tokio::sync::Mutex<Option<Box<dyn BlobWriter>>>>,
+    pub(super) open: Arc<tokio::sync::Mutex<Option<UploadWriter>>>,
 }
 
 /// The uploads that were used lately.
@@ -50,7 +51,7 @@ impl Sessions {
 pub(super) struct Held {
     pub(super) record: UploadRecord,
     pub(super) session: Arc<Session>,
-    pub(super) writer: tokio::sync::OwnedMutexGuard<Option<Box<dyn BlobWriter>>>,
+    pub(super) writer: tokio::sync::OwnedMutexGuard<Option<UploadWriter>>,
     // On a shared store: the right to write, among all nodes.
     pub(super) claim: Option<Claim>,
 }
@@ -76,16 +77,18 @@ impl Domain {
         Ok(Held { record, session, writer, claim })
     }
 
-    async fn take_up(&self, record: &mut UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
+    async fn take_up(&self, record: &mut UploadRecord) -> Result<UploadWriter, Error> {
+        let most_in_memory = self.settings.inline_blob_bytes;
         match self.blobs.resume(record.unfinished(), record.algorithm).await {
             Err(BlobStoreError::NotFound(_)) => self.begin_anew(record).await,
-            resumed => Ok(resumed?),
+            Ok(writer) if writer.offset() == 0 => Ok(UploadWriter::begun(writer, most_in_memory)),
+            resumed => Ok(UploadWriter::stored(resumed?)),
         }
     }
 
     /// The process ended between the lease and the file, a full disk took the file first, or the upload is just expiring:
     /// then its key is being deleted, and no key is used twice.
-    async fn begin_anew(&self, record: &mut UploadRecord) -> Result<Box<dyn BlobWriter>, Error> {
+    async fn begin_anew(&self, record: &mut UploadRecord) -> Result<UploadWriter, Error> {
         let key = BlobKey::fresh(self.random.as_ref());
         let (known, fresh) = (record.clone(), key.clone());
         let write = self.database.write(move |txn| uploads::begin_anew(txn, &known, &fresh).map_err(Error::from));
@@ -93,7 +96,7 @@ impl Domain {
             return Err(Error::UploadUnknown);
         }
         record.key = key;
-        Ok(self.blobs.create(&record.key, record.algorithm).await?)
+        Ok(UploadWriter::fresh(self.settings.inline_blob_bytes))
     }
 
     pub(super) async fn lease(

@@ -61,6 +61,7 @@ fn settings() -> Settings {
         anonymous_pull: Vec::new(),
         read_only: false,
         free_space_minimum: 0,
+        inline_blob_bytes: 0,
         layer_bytes: 1 << 30,
         repository_bytes: 0,
         account_bytes: 0,
