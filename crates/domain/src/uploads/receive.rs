@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use berth_store::uploads::UploadRecord;
 use berth_store::BlobStoreError;
+use berth_store::uploads::UploadRecord;
 
 use super::claim::Claim;
 use super::session::Held;

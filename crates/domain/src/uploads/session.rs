@@ -38,6 +38,10 @@ impl Sessions {
         Arc::clone(sessions.entry(id.to_owned()).or_default())
     }
 
+    fn known(&self, id: &str) -> Option<Arc<Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
     pub(super) fn forget(&self, id: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
@@ -60,10 +64,21 @@ impl Domain {
     /// Takes an upload that belongs to this caller and repository for writing, and takes it up again where its writer is
     /// not in memory. The lease is read again under the lock: a request that finished the upload before us leaves none.
     pub(super) async fn hold(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<Held, Error> {
-        self.lease(caller, name, id).await?;
-        let session = self.sessions.slot(&id.to_string());
+        let known = self.sessions.known(&id.to_string());
+        let session = match known {
+            Some(session) => session,
+            None => {
+                // Nobody fills the memory with uploads that are not there.
+                self.lease(caller, name, id).await?;
+                self.sessions.slot(&id.to_string())
+            }
+        };
         let offset = session.offset.load(Ordering::Acquire);
-        let mut writer = Arc::clone(&session.open).try_lock_owned().map_err(|_| Error::UploadBusy { offset })?;
+        let Ok(mut writer) = Arc::clone(&session.open).try_lock_owned() else {
+            // That it is busy is told to nobody else.
+            self.lease(caller, name, id).await?;
+            return Err(Error::UploadBusy { offset });
+        };
         let record = self.lease(caller, name, id).await.inspect_err(|_| self.sessions.forget(&id.to_string()))?;
         let (mut record, claim) = self.claim(record, offset).await?;
         if claim.is_some() && session.version.swap(record.version, Ordering::AcqRel) + 1 != record.version {

@@ -1,4 +1,8 @@
-//! A group of writes: one transaction, each caller's function in a savepoint of its own.
+//! A group of writes: one transaction, in which each caller's changes stay or go by themselves.
+//!
+//! A savepoint for each of them would do that, at the price of a copy of each page that it touches. Nearly all functions keep
+//! their changes, or fail before they made any: so they run without savepoints first, and only where one is to be undone that
+//! did change something the whole group is undone and runs again with them.
 //!
 //! If the commit fails, the whole group failed, those included whose functions were undone: what they saw may never have
 //! been.
@@ -22,10 +26,40 @@ pub(super) fn commit_group(connection: &Connection, jobs: &mut [Job]) -> Result<
 
 fn try_group(connection: &Connection, jobs: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
     control(connection, "BEGIN IMMEDIATE")?;
-    let outcomes = jobs.iter_mut().map(|job| run_in_savepoint(connection, job));
-    let outcomes = outcomes.collect::<Result<_, _>>()?;
+    let outcomes = match run_bare(connection, jobs)? {
+        Some(outcomes) => outcomes,
+        None => {
+            control(connection, "ROLLBACK")?;
+            control(connection, "BEGIN IMMEDIATE")?;
+            jobs.iter_mut().map(|job| run_in_savepoint(connection, job)).collect::<Result<_, _>>()?
+        }
+    };
     control(connection, "COMMIT")?;
     Ok(outcomes)
+}
+
+/// Runs the functions one behind the other; `None` where one of them left changes that must go.
+fn run_bare(connection: &Connection, jobs: &mut [Job]) -> Result<Option<Vec<Outcome>>, StoreError> {
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let before = connection.total_changes();
+        let verdict = run(connection, job);
+        if connection.is_autocommit() {
+            return Err(rolled_back(verdict));
+        }
+        if !matches!(verdict, Verdict::Keep) && connection.total_changes() != before {
+            return Ok(None);
+        }
+        outcomes.push(outcome(verdict));
+    }
+    Ok(Some(outcomes))
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Keep | Verdict::Undo => Ok(()),
+        Verdict::Failed(error) => Err(error),
+    }
 }
 
 /// Runs one function; an error of the outer result is the whole group's.
@@ -40,10 +74,7 @@ fn run_in_savepoint(connection: &Connection, job: &mut Job) -> Result<Outcome, S
         control(connection, "ROLLBACK TO caller")?;
     }
     control(connection, "RELEASE caller")?;
-    Ok(match verdict {
-        Verdict::Keep | Verdict::Undo => Ok(()),
-        Verdict::Failed(error) => Err(error),
-    })
+    Ok(outcome(verdict))
 }
 
 /// The reason that the function met, where it is one that ends a transaction.

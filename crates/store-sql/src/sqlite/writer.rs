@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use berth_store::StoreError;
 use berth_store::database::Job;
@@ -22,6 +23,10 @@ const QUEUE: usize = 1024;
 
 /// Writes that share one commit at most, so that the first of them does not wait long for the last.
 const GROUP: usize = 256;
+
+/// How long a group waits for as many others as were in the last one: on a disk that syncs faster than requests come they
+/// would all go alone. One client alone never waits.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 struct Write {
     job: Job,
@@ -104,7 +109,14 @@ struct Serving {
 impl Serving {
     fn run(mut self, mut writes: mpsc::Receiver<Write>) {
         let mut group = Vec::with_capacity(GROUP);
+        let mut company = 0;
         while writes.blocking_recv_many(&mut group, GROUP) > 0 {
+            if group.len() < company {
+                std::thread::park_timeout(PATIENCE);
+                let late = std::iter::from_fn(|| writes.try_recv().ok()).take(GROUP - group.len());
+                group.extend(late);
+            }
+            company = group.len();
             let (mut jobs, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|write| (write.job, write.answer)).unzip();
             let committed = self.commit(&mut jobs);
             let failing = matches!(committed, Err(StoreError::Unavailable(_) | StoreError::Open(_)));
