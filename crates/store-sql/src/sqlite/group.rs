@@ -26,13 +26,12 @@ pub(super) fn commit_group(connection: &Connection, jobs: &mut [Job]) -> Result<
 
 fn try_group(connection: &Connection, jobs: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
     control(connection, "BEGIN IMMEDIATE")?;
-    let outcomes = match run_bare(connection, jobs)? {
-        Some(outcomes) => outcomes,
-        None => {
-            control(connection, "ROLLBACK")?;
-            control(connection, "BEGIN IMMEDIATE")?;
-            jobs.iter_mut().map(|job| run_in_savepoint(connection, job)).collect::<Result<_, _>>()?
-        }
+    let outcomes = if let Some(outcomes) = run_bare(connection, jobs)? {
+        outcomes
+    } else {
+        control(connection, "ROLLBACK")?;
+        control(connection, "BEGIN IMMEDIATE")?;
+        jobs.iter_mut().map(|job| run_in_savepoint(connection, job)).collect::<Result<_, _>>()?
     };
     control(connection, "COMMIT")?;
     Ok(outcomes)

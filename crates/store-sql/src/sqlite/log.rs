@@ -47,10 +47,15 @@ impl Log {
         Ok(Self { pages })
     }
 
+    /// Whether there are so many pages that [`Self::settle`] moves them.
+    pub(super) fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= MOVED_FROM
+    }
+
     /// Moves the log's pages where there are many. An error means that the file may lack what was written to it: the
     /// log must be replayed before anything else is written. Other failures are told and tried again.
     pub(super) fn settle(&self, connection: &Connection) -> Result<(), StoreError> {
-        if self.pages.load(Ordering::Relaxed) < MOVED_FROM {
+        if !self.is_long() {
             return Ok(());
         }
         match checkpoint(connection, "PASSIVE") {

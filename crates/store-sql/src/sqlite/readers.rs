@@ -1,11 +1,19 @@
-//! Reads: on the calling thread, each on a snapshot of its own.
+//! Reads: on the calling thread, each on a snapshot that is no older than the last commit of this process.
+//!
+//! Taking and leaving a snapshot costs locks that all connections share, a third of what a read by tag costs as a whole. So
+//! a connection stays on its snapshot for the next read, as long as this process committed nothing since. What other
+//! processes commit is seen a moment later. Nobody stays while the log is long: it could neither be moved into the file nor
+//! begin anew behind a snapshot.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use berth_store::StoreError;
 use berth_store::database::{Job, Verdict};
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use super::connection::open_reading;
 use super::transaction::{control, run};
@@ -13,32 +21,71 @@ use super::transaction::{control, run};
 /// Idle connections that are kept; more are opened when more threads read at once.
 const KEPT: usize = 32;
 
+/// How long a snapshot may serve reads, for the sake of what other processes commit.
+const FRESH_FOR: Duration = Duration::from_millis(5);
+
 /// The connections that read.
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
     // Held by every read; whoever needs the database for itself takes it alone.
     gate: RwLock<()>,
+    commits: AtomicU64,
+    keeps_snapshots: AtomicBool,
+}
+
+/// A connection, and the snapshot that it stands on.
+struct Reader {
+    connection: Connection,
+    snapshot: Option<Snapshot>,
+}
+
+#[derive(Clone, Copy)]
+struct Snapshot {
+    commits: u64,
+    taken: Instant,
 }
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::default(), gate: RwLock::default() }
+        Self {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+            gate: RwLock::default(),
+            commits: AtomicU64::new(0),
+            keeps_snapshots: AtomicBool::new(true),
+        }
     }
 
-    /// Runs a function on one consistent state: that of its first query.
+    /// Runs a function on one consistent state.
     pub(super) fn run(&self, mut job: Job) -> Result<(), StoreError> {
         let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let now = Snapshot { commits: self.commits.load(Ordering::Acquire), taken: Instant::now() };
         let reused = self.idle().pop();
-        let connection = reused.map_or_else(|| open_reading(&self.path), Ok)?;
-        control(&connection, "BEGIN")?;
-        let verdict = run(&connection, &mut job);
-        // A connection whose transaction does not end is dropped, which ends it.
-        control(&connection, "ROLLBACK")?;
-        self.keep(connection);
+        let mut reader = reused.map_or_else(|| Reader::open(&self.path), Ok)?;
+        reader.stand_on(now)?;
+        let verdict = run(&reader.connection, &mut job);
+        if matches!(verdict, Verdict::Failed(_)) || !self.keeps_snapshots.load(Ordering::Acquire) {
+            // A connection whose transaction does not end is dropped, which ends it.
+            reader.leave()?;
+        }
+        self.keep(reader);
         match verdict {
             Verdict::Keep | Verdict::Undo => Ok(()),
             Verdict::Failed(error) => Err(error),
+        }
+    }
+
+    /// From here on nobody reads what was before the commit that just ended.
+    pub(super) fn note_commit(&self) {
+        self.commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether snapshots may be kept. Where not, those that nobody reads from are left at once, the others after their read.
+    pub(super) fn keep_snapshots(&self, may_be: bool) {
+        self.keeps_snapshots.store(may_be, Ordering::Release);
+        if !may_be {
+            self.idle().retain_mut(|reader| reader.leave().is_ok());
         }
     }
 
@@ -49,14 +96,41 @@ impl Readers {
         work()
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, reader: Reader) {
         let mut idle = self.idle();
         if idle.len() < KEPT {
-            idle.push(connection);
+            idle.push(reader);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: open_reading(path)?, snapshot: None })
+    }
+
+    /// Stays on the snapshot where it is good enough for a read that begins now, or takes a new one.
+    fn stand_on(&mut self, now: Snapshot) -> Result<(), StoreError> {
+        let is_good = |kept: Snapshot| {
+            kept.commits == now.commits && now.taken.saturating_duration_since(kept.taken) < FRESH_FOR
+        };
+        if self.snapshot.is_some_and(is_good) {
+            return Ok(());
+        }
+        self.leave()?;
+        control(&self.connection, "BEGIN")?;
+        self.snapshot = Some(now);
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), StoreError> {
+        if self.snapshot.take().is_some() {
+            control(&self.connection, "ROLLBACK")?;
+        }
+        Ok(())
     }
 }

@@ -121,6 +121,9 @@ impl Serving {
             let committed = self.commit(&mut jobs);
             let failing = matches!(committed, Err(StoreError::Unavailable(_) | StoreError::Open(_)));
             self.is_failing.store(failing, Ordering::Release);
+            if committed.is_ok() {
+                self.readers.note_commit();
+            }
             let outcomes = committed.unwrap_or_else(|error| jobs.iter().map(|_| Err(error.clone())).collect());
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // A caller who went away needs no answer.
@@ -141,6 +144,7 @@ impl Serving {
     /// Behind the answers, so that nobody waits for it.
     fn settle_log(&mut self) {
         let Some(connected) = self.connected.take() else { return };
+        self.readers.keep_snapshots(!connected.log.is_long());
         match connected.log.settle(&connected.connection) {
             Ok(()) => self.connected = Some(connected),
             Err(error) => {
