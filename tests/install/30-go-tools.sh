@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the registry clients that are written in Go, into $cache/go/bin.
+# Builds the programs of go-tools.txt, which are written in Go, into $cache/go/bin.
 # A program is rebuilt when its version in go-tools.txt changes.
 . "$(dirname "$0")/lib.sh"
 

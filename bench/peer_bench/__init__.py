@@ -1,0 +1,1 @@
+"""What `bench/peers` is made of: begin at `phases.py` for what is done and at `rows.py` for what is told of it."""
