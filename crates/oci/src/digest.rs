@@ -121,7 +121,12 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm().as_str(), self.hex())
+        let mut digits = [0; 128];
+        let digits = &mut digits[..self.algorithm().hex_len()];
+        hex::encode_to_slice(self.bytes(), digits).map_err(|_| fmt::Error)?;
+        f.write_str(self.algorithm().as_str())?;
+        f.write_str(":")?;
+        f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -10,17 +10,23 @@ use rustix::process::Signal;
 use crate::digests::{bad_digests, endless_digest};
 use crate::support::{attack_on, builder};
 
-/// `strace` attached to a server, writing every call that takes a path to a file.
-struct Trace {
+/// `strace` attached to a server, writing calls to a file.
+pub struct Trace {
     strace: Child,
     output: PathBuf,
 }
 
 impl Trace {
+    /// Every call that takes a path.
     fn attach(server: &Server, output: &Path) -> Self {
+        Self::of("%file", server, output)
+    }
+
+    /// The calls of these names, with commas.
+    pub fn of(names: &str, server: &Server, output: &Path) -> Self {
         let mut command = Command::new("strace");
         command
-            .args(["-f", "-qq", "-e", "trace=%file", "-e", "signal=none", "-o"])
+            .args(["-f", "-qq", "-e", &format!("trace={names}"), "-e", "signal=none", "-o"])
             .arg(output)
             .arg("-p")
             .arg(server.pid().to_string());
@@ -29,13 +35,13 @@ impl Trace {
     }
 
     /// The calls so far.
-    fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         let lines = fs::read_to_string(&self.output).unwrap_or_default();
         lines.lines().map(str::to_owned).collect()
     }
 
     /// Lets go of the server.
-    fn detach(mut self) -> Vec<String> {
+    pub fn detach(mut self) -> Vec<String> {
         Process(self.strace.id()).signal(Signal::INT);
         assert!(
             within(std::time::Duration::from_secs(20), || self.strace.try_wait().unwrap().is_some()),

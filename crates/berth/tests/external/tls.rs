@@ -20,7 +20,7 @@ fn openssl(folder: &Path, arguments: &[&str], input: &str) -> String {
     stdout.into_owned()
 }
 
-fn certificate(folder: &Path) {
+pub fn certificate(folder: &Path) {
     let request = [
         "req",
         "-x509",

@@ -23,12 +23,15 @@ pub(super) fn finish(builder: Builder, body: ResponseBody) -> Answer {
 /// The head of an answer that carries content named by a digest.
 pub(super) fn head(status: StatusCode, digest: &Digest) -> Builder {
     let text = digest.to_string();
-    let tag = format!("\"{text}\"");
+    let tag = ["\"", &text, "\""].concat();
     Response::builder().status(status).header(DIGEST, text).header(ETAG, tag)
 }
 
 /// 304 where the client says that it has this content already (RFC 9110, section 13.1.2).
 pub(super) fn not_modified(headers: &HeaderMap, digest: &Digest) -> Option<Answer> {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return None;
+    }
     let wanted = format!("\"{digest}\"");
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == wanted)

@@ -2,17 +2,19 @@
 
 use berth_domain::{Caller, Domain, Error};
 use berth_oci::digest::Digest;
+use berth_oci::error::ErrorCode;
 use berth_oci::media_type;
 use berth_oci::name::RepositoryName;
 use berth_oci::referrers::{ReferrerDescriptor, render_index};
+use berth_oci::tag::Tag;
 use berth_store::manifests::ReferrerRecord;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use super::request::Call;
-use super::{Answer, content, page};
+use super::{Answer, Refusal, content, page};
 use crate::auth;
 use crate::server::ResponseBody;
 
@@ -26,7 +28,7 @@ pub(super) fn base(caller: &Caller, call: &Call) -> Answer {
     if matches!(caller, Caller::Anonymous) && shows_nothing {
         return Err(Error::Unauthenticated.into());
     }
-    json_page(Response::builder(), &json!({}))
+    json_page(Response::builder(), &Nothing {})
 }
 
 pub(super) async fn catalog(domain: &Domain, caller: &Caller, call: &Call) -> Answer {
@@ -38,7 +40,7 @@ pub(super) async fn catalog(domain: &Domain, caller: &Caller, call: &Call) -> An
     if let (true, Some(last)) = (found.more, found.items.last()) {
         head = page::link(head, "/v2/_catalog", &[("last", last.as_str()), ("n", &wanted.to_string())]);
     }
-    json_page(head, &json!({ "repositories": found.items }))
+    json_page(head, &Repositories { repositories: &found.items })
 }
 
 pub(super) async fn tags(domain: &Domain, caller: &Caller, name: &RepositoryName, call: &Call) -> Answer {
@@ -50,7 +52,7 @@ pub(super) async fn tags(domain: &Domain, caller: &Caller, name: &RepositoryName
         let path = format!("/v2/{name}/tags/list");
         head = page::link(head, &path, &[("last", last.as_str()), ("n", &wanted.to_string())]);
     }
-    json_page(head, &json!({ "name": name, "tags": found.items }))
+    json_page(head, &Tags { name, tags: &found.items })
 }
 
 pub(super) async fn referrers(
@@ -89,7 +91,29 @@ fn descriptor(record: ReferrerRecord) -> ReferrerDescriptor {
     }
 }
 
-fn json_page(head: http::response::Builder, body: &serde_json::Value) -> Answer {
+/// The body of the version check (distribution spec, end-1).
+#[derive(Serialize)]
+struct Nothing {}
+
+/// A page of the catalog (Docker's registry API, "Catalog").
+#[derive(Serialize)]
+struct Repositories<'p> {
+    repositories: &'p [RepositoryName],
+}
+
+/// A page of tags (distribution spec, end-8).
+#[derive(Serialize)]
+struct Tags<'p> {
+    name: &'p RepositoryName,
+    tags: &'p [Tag],
+}
+
+fn json_page(head: http::response::Builder, body: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "a listing could not be rendered");
+        let message = "the registry could not render its answer";
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, message)
+    })?;
     let head = head.status(StatusCode::OK).header(CONTENT_TYPE, "application/json");
-    content::finish(head, ResponseBody::full(Bytes::from(body.to_string())))
+    content::finish(head, ResponseBody::full(Bytes::from(body)))
 }

@@ -41,7 +41,7 @@ async fn begin(running: &Running, settings: &[u8]) -> TcpStream {
     stream
 }
 
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     with_provider().http2_prior_knowledge().no_proxy().build().unwrap()
 }
 

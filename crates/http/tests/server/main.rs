@@ -10,3 +10,4 @@ mod running;
 mod shutdown;
 mod tls;
 mod unix;
+mod zero_copy;

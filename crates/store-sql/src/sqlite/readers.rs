@@ -115,9 +115,8 @@ impl Reader {
 
     /// Stays on the snapshot where it is good enough for a read that begins now, or takes a new one.
     fn stand_on(&mut self, now: Snapshot) -> Result<(), StoreError> {
-        let is_good = |kept: Snapshot| {
-            kept.commits == now.commits && now.taken.saturating_duration_since(kept.taken) < FRESH_FOR
-        };
+        let is_good =
+            |kept: Snapshot| kept.commits == now.commits && now.taken.saturating_duration_since(kept.taken) < FRESH_FOR;
         if self.snapshot.is_some_and(is_good) {
             return Ok(());
         }
