@@ -133,8 +133,8 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
         Command::Serve { flags } => {
             let settings = load(line.config.as_deref(), environment(), flags.0)?.settings;
             let traces = Traces::start(&settings.telemetry)?;
-            logging::start(&settings.log, traces.as_ref());
-            let served = block_on(serve::run(&settings));
+            let access = logging::start(&settings.log, traces.as_ref());
+            let served = block_on(serve::run(&settings, access));
             traces.into_iter().for_each(Traces::finish);
             logging::finish();
             served.map_or_else(

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::{file_limit, opened, output, telemetry};
+use crate::{file_limit, logging, opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
@@ -27,7 +27,7 @@ const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves until a signal says stop.
-pub async fn run(settings: &Settings) -> Result<(), Failure> {
+pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Failure> {
     let files = file_limit::raise();
     let signals = Signals::listen()?;
     let folder = &settings.storage.data_dir;
@@ -41,11 +41,11 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let own_door = render.clone().filter(|_| settings.metrics.listen.is_none());
     let front = Arc::new(Front::new(Arc::clone(&domain), own_door, Arc::clone(&draining)));
     let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
-    let server = Server::bind(server_settings(settings, files), front).map_err(started)?;
+    let server = Server::bind(server_settings(settings, files, access.clone()), front).map_err(started)?;
     let figures = match (&settings.metrics.listen, render) {
         (Some(address), Some(render)) => {
             let listen = vec![listen_address(address)];
-            let own = ServerSettings { listen, ..ServerSettings::default() };
+            let own = ServerSettings { listen, access_log: access, ..ServerSettings::default() };
             Some(Server::bind(own, Arc::new(MetricsOnly(render))).map_err(started)?)
         }
         _ => None,
@@ -138,7 +138,7 @@ fn warn_of_open_doors(settings: &Settings) {
     }
 }
 
-fn server_settings(settings: &Settings, files: Option<u64>) -> ServerSettings {
+fn server_settings(settings: &Settings, files: Option<u64>, access_log: logging::Access) -> ServerSettings {
     let server = &settings.server;
     let tls = server.tls_cert.clone().zip(server.tls_key.clone());
     ServerSettings {
@@ -153,6 +153,7 @@ fn server_settings(settings: &Settings, files: Option<u64>) -> ServerSettings {
         shutdown_timeout: server.shutdown_timeout,
         trusted_proxies: server.trusted_proxies.iter().filter_map(|network| text(network).parse().ok()).collect(),
         public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        access_log,
         continue_trace: settings.telemetry.otlp_endpoint.as_ref().map(|_| telemetry::continue_trace as ContinueTrace),
         ..ServerSettings::default()
     }

@@ -120,7 +120,8 @@ fn found(rebuilt: &Rebuilt, into: &RepositoryName) -> String {
     lines.extend(rebuilt.incomplete.iter().map(|left| format!("incomplete {}: {}", left.manifest, left.reason)));
     lines.push(format!("{} blobs with {} bytes are in {into} now, for 30 days", rebuilt.blobs, rebuilt.bytes));
     lines.push(
-        "tags, small manifests and small blobs were in the database: push or import the images again, layers are there".to_owned(),
+        "tags, small manifests and small blobs were in the database: push or import the images again, layers are there"
+            .to_owned(),
     );
     lines.join("\n")
 }

@@ -1,13 +1,13 @@
 //! One event as one line: for people, or as JSON with `timestamp`, `level`, `fields` and `target`.
 
+use std::cell::RefCell;
 use std::fmt::{self, Debug, Write as _};
 
 use berth_http::server::RequestId;
+use rustix::time::{ClockId, clock_gettime};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 use tracing_log::NormalizeEvent as _;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 const MESSAGE: &str = "message";
 const REQUEST_ID: &str = "request_id";
@@ -59,8 +59,26 @@ fn with_metadata(event: &Event<'_>, tell: impl FnOnce(&Metadata<'_>)) {
     }
 }
 
-fn push_time(line: &mut String) {
-    let _ = SystemTime.format_time(&mut Writer::new(line));
+/// The time as RFC 3339 has it, with microseconds. Lines of one second share what does not change.
+pub(super) fn push_time(line: &mut String) {
+    let now = clock_gettime(ClockId::Realtime);
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now.tv_sec {
+            let shown = jiff::Timestamp::from_second(now.tv_sec).unwrap_or(jiff::Timestamp::MAX).to_string();
+            (*second, *text) = (now.tv_sec, shown.trim_end_matches('Z').to_owned());
+        }
+        line.push_str(text);
+    });
+    let mut digits = itoa::Buffer::new();
+    // A leading one holds the zeros.
+    let microseconds = digits.format(1_000_000 + now.tv_nsec / 1000);
+    line.push('.');
+    line.push_str(&microseconds[1..]);
+    line.push('Z');
+}
+
+thread_local! {
+    static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
 }
 
 /// Fields that say where a line of the `log` crate comes from.
@@ -172,7 +190,7 @@ impl Visit for Json<'_> {
 }
 
 /// The inside of a JSON string (RFC 8259, section 7).
-struct JsonText<'l>(&'l mut String);
+pub(super) struct JsonText<'l>(pub(super) &'l mut String);
 
 impl fmt::Write for JsonText<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

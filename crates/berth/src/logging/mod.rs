@@ -3,18 +3,20 @@
 //! Each request is a line, so a line must cost next to nothing: it is rendered in place (see [`line`]) and written by a
 //! thread of its own, many at a time (see [`sink`]).
 
+mod access;
 mod line;
 mod sink;
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use berth_http::server::RequestId;
+use berth_http::server::{AccessLog, RequestId};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
+use self::access::AccessLines;
 use self::sink::{Sink, Writing};
 use crate::config::catalogue::Log;
 use crate::config::kinds::LogFormat;
@@ -26,15 +28,22 @@ const KEPT: usize = 4096;
 /// The thread that writes, while there is one.
 static WRITING: Mutex<Option<Writing>> = Mutex::new(None);
 
+/// Who writes the lines of requests, if they are wanted.
+pub type Access = Option<Arc<dyn AccessLog>>;
+
 /// Sends what is logged to standard error, as the settings say, and requests to the collector, where there is one. Lines may
 /// wait for a moment: [`finish`] writes them.
-pub fn start(log: &Log, traces: Option<&Traces>) {
+pub fn start(log: &Log, traces: Option<&Traces>) -> Access {
     let (sink, writing) = Sink::start(std::io::stderr());
+    let wanted = log.level.targets().would_enable(access::TARGET, &Level::INFO);
+    let access =
+        wanted.then(|| Arc::new(AccessLines { format: log.format, sink: Arc::clone(&sink) }) as Arc<dyn AccessLog>);
     let lines = Lines { format: log.format, sink }.with_filter(log.level.targets()).boxed();
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
         traces.map(Traces::layer).into_iter().chain([lines]).collect();
     tracing_subscriber::registry().with(layers).init();
     *WRITING.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
+    access
 }
 
 /// Writes what was told up to now. Nothing that is told later is written.

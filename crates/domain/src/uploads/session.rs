@@ -65,13 +65,12 @@ impl Domain {
     /// not in memory. The lease is read again under the lock: a request that finished the upload before us leaves none.
     pub(super) async fn hold(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<Held, Error> {
         let known = self.sessions.known(&id.to_string());
-        let session = match known {
-            Some(session) => session,
-            None => {
-                // Nobody fills the memory with uploads that are not there.
-                self.lease(caller, name, id).await?;
-                self.sessions.slot(&id.to_string())
-            }
+        let session = if let Some(session) = known {
+            session
+        } else {
+            // Nobody fills the memory with uploads that are not there.
+            self.lease(caller, name, id).await?;
+            self.sessions.slot(&id.to_string())
         };
         let offset = session.offset.load(Ordering::Acquire);
         let Ok(mut writer) = Arc::clone(&session.open).try_lock_owned() else {

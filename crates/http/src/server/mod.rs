@@ -43,7 +43,7 @@ pub use address::{AddressError, Cidr, ListenAddress};
 pub use body::{BodyError, FileSlice, RequestBody, ResponseBody};
 pub(crate) use origin::requested_base;
 pub use origin::{ClientOrigin, ConnectionInfo};
-pub use record::RouteLabel;
+pub use record::{AccessLog, Answered, RouteLabel};
 pub use request_id::RequestId;
 pub use settings::{ContinueTrace, ServerError, ServerSettings, TlsFiles};
 

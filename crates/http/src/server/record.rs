@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Buf as _;
 use http::{Method, StatusCode, Uri};
@@ -35,7 +36,37 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     pub(crate) received: Arc<AtomicU64>,
     pub(crate) span: Span,
+    pub(crate) access_log: Option<Arc<dyn AccessLog>>,
     pub(crate) _in_flight: InFlight,
+}
+
+/// What is told of a request when the last byte of its reply went, or nobody wants it any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'r> {
+    /// Its id.
+    pub id: &'r RequestId,
+    /// The method, as the client gave it.
+    pub method: &'r str,
+    /// The path without its query, which may hold secrets; cut where it is very long.
+    pub path: &'r str,
+    /// The status of the reply.
+    pub status: u16,
+    /// Bytes of the request's body that were read.
+    pub received: u64,
+    /// Bytes of the reply's body that were handed to the connection.
+    pub sent: u64,
+    /// Whether that was all of it.
+    pub is_complete: bool,
+    /// From the head of the request on.
+    pub took: Duration,
+    /// Who asked; `None` on a Unix socket.
+    pub client: Option<IpAddr>,
+}
+
+/// Writes a line about each request.
+pub trait AccessLog: std::fmt::Debug + Send + Sync {
+    /// Called once for each request, on a thread that answers others too: it may not wait.
+    fn tell(&self, request: &Answered<'_>);
 }
 
 impl Record {
@@ -154,18 +185,17 @@ impl Drop for RecordedBody {
         let method = method_label(&record.method);
         let status = self.status.as_u16();
         figures::count(method, self.route, status, elapsed);
-        tracing::info!(
-            parent: &record.span,
-            request_id = %record.id,
-            method = %record.method,
-            path = logged_path(&record.uri),
+        let Some(log) = &record.access_log else { return };
+        log.tell(&Answered {
+            id: &record.id,
+            method: record.method.as_str(),
+            path: logged_path(&record.uri),
             status,
-            received = record.received.load(Ordering::Relaxed),
-            sent = self.sent,
-            complete = self.complete,
-            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            client = record.client.map(tracing::field::display),
-            "request"
-        );
+            received: record.received.load(Ordering::Relaxed),
+            sent: self.sent,
+            is_complete: self.complete,
+            took: elapsed,
+            client: record.client,
+        });
     }
 }

@@ -108,6 +108,7 @@ impl ConnectionContext {
             started: Instant::now(),
             received: body.received_counter(),
             span: settings.span(&id, parts),
+            access_log: settings.access_log.clone(),
             _in_flight: self.activity.begin(),
             id: id.clone(),
         };

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{Cidr, ListenAddress};
+use super::record::AccessLog;
 
 /// The certificate chain and the key of the server, as PEM files. Both are read again when their content changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct ServerSettings {
     pub public_url: Option<String>,
     /// Continues a client's trace. `None` where nobody traces.
     pub continue_trace: Option<ContinueTrace>,
+    /// Hears of each request that was answered, when its last byte went.
+    pub access_log: Option<Arc<dyn AccessLog>>,
 }
 
 /// Makes a request's span, not yet entered, part of the trace that `traceparent` and perhaps `tracestate` name
@@ -66,6 +70,7 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             public_url: None,
             continue_trace: None,
+            access_log: None,
         }
     }
 }
