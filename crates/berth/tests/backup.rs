@@ -127,7 +127,7 @@ fn backups_are_encrypted_where_a_key_is_given() {
 
 #[test]
 fn damage_is_repaired_from_backups_and_from_another_registry() {
-    let server = builder().start();
+    let server = builder().setting("storage.inline_blobs", "0").start();
     let client = server.client();
     client.push_image("team/app", "v1", &image(1));
     client.push_image("team/app", "v2", &image(2));
@@ -162,7 +162,7 @@ fn damage_is_repaired_from_backups_and_from_another_registry() {
 
 #[test]
 fn a_lost_database_leaves_the_layers() {
-    let mut server = builder().start();
+    let mut server = builder().setting("storage.inline_blobs", "0").start();
     server.client().push_image("team/app", "v1", &image(1));
     server.stop();
     for file in ["berth.db", "berth.db-wal", "berth.db-shm"] {

@@ -105,7 +105,8 @@ fn stats_tell_sizes_beside_a_running_server() {
 
 #[test]
 fn verify_finds_what_is_damaged() {
-    let server = with_image();
+    let server = builder().setting("storage.inline_blobs", "0").start();
+    server.client().push_image("team/app", "one", &Image::small("one"));
     let clean = server.berth(&["verify"]);
     assert_eq!(clean.code, Some(0), "{clean:?}");
     assert!(clean.stdout.contains("0 findings"), "{clean:?}");

@@ -14,7 +14,8 @@ const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn space_comes_back_while_images_stay() {
-    let mut server = builder().setting("gc.interval", "1s").setting("gc.grace", "10s").start();
+    let mut server =
+        builder().setting("gc.interval", "1s").setting("gc.grace", "10s").setting("storage.inline_blobs", "0").start();
     let client = server.client();
     let (kept, deleted) = (Image::small("kept"), Image::small("deleted"));
     client.push_image("team/app", "kept", &kept);

@@ -8,7 +8,7 @@ use berth_domain::Domain;
 use berth_domain::garbage::{Collected, Collector, Garbage, Step};
 
 /// The rest between two batches: pushes and pulls come first.
-const REST: Duration = Duration::from_millis(50);
+const REST: Duration = Duration::from_millis(15);
 /// The rest after a failure.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How long a node sleeps at most: another one may have begun the next round meanwhile.

@@ -11,8 +11,8 @@ use super::{Collected, Collector, Garbage};
 use crate::Domain;
 use crate::error::Error;
 
-/// Rows or keys that are looked at in one batch.
-const BATCH: u64 = 200;
+/// Rows that are looked at in one batch, and taken in one transaction: few, as pushes wait for it.
+const BATCH: u64 = 50;
 
 /// Multipart uploads that are given up in one walk; there are few, and the next one finds the rest.
 const MULTIPARTS: usize = 1000;

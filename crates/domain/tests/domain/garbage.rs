@@ -192,7 +192,7 @@ async fn a_round_takes_what_a_collection_takes_once_an_interval() {
 #[tokio::test]
 async fn a_round_goes_on_where_it_was_after_a_restart() {
     let registry = TestRegistry::new().await;
-    let blobs: Vec<Vec<u8>> = (0..450_u32).map(|nth| nth.to_le_bytes().to_vec()).collect();
+    let blobs: Vec<Vec<u8>> = (0..120_u32).map(|nth| nth.to_le_bytes().to_vec()).collect();
     for bytes in &blobs {
         registry.blob("a", bytes).await;
     }
@@ -207,8 +207,8 @@ async fn a_round_goes_on_where_it_was_after_a_restart() {
         }
         registry = registry.restarted(|_| ()).await;
     }
-    // Links, blobs and keys, 200 at a time and once to see that no more are there; no batch twice.
-    assert_eq!(taken, [200, 200, 50, 0, 200, 200, 50, 0, 0]);
+    // Links and blobs, 50 at a time and once to see that no more are there, then keys; no batch twice.
+    assert_eq!(taken, [50, 50, 20, 0, 50, 50, 20, 0, 0]);
     assert_eq!(registry.files(), 0);
 }
 

@@ -211,3 +211,60 @@ async fn repositories_come_into_being_only_where_that_is_allowed() {
     assert!(matches!(registry.try_blob("a", b"x").await, Err(Error::RepositoryUnknown(_))));
     assert_eq!(registry.files(), 0);
 }
+
+/// A blob that lies in the database leaves nothing in the blob store, however it came; a larger one lies there.
+#[tokio::test]
+async fn small_blobs_lie_in_the_database() {
+    let registry = TestRegistry::with(|settings| settings.inline_blob_bytes = 16).await;
+    let (domain, admin, repository) = (&registry.domain, &registry.admin, name("a"));
+    for bytes in [&b""[..], b"one", b"exactly sixteen!"] {
+        assert_eq!(read(&registry, "a", &registry.blob("a", bytes).await).await.unwrap(), bytes);
+        assert_eq!(registry.files(), 0, "{bytes:?}");
+    }
+    for (parts, files) in [(&[&b"in "[..], b"parts"][..], 0), (&[b"in parts ", b"that are many"], 1)] {
+        let id = domain.begin_upload(admin, &repository, Algorithm::Sha256).await.unwrap();
+        for part in parts {
+            domain.append_to_upload(admin, &repository, &id, None, &mut body(part)).await.unwrap();
+        }
+        assert_eq!(registry.files(), 1, "what was answered lies at the key");
+        let whole = parts.concat();
+        domain.finish_upload(admin, &repository, &id, None, &mut body(b""), &digest(&whole)).await.unwrap();
+        assert_eq!(read(&registry, "a", &digest(&whole)).await.unwrap(), whole);
+        assert_eq!(registry.files(), files);
+    }
+}
+
+#[tokio::test]
+async fn a_small_upload_survives_a_restart_and_is_checked() {
+    let registry = TestRegistry::with(|settings| settings.inline_blob_bytes = 16).await;
+    let repository = name("a");
+    let begun = registry.domain.begin_upload(&registry.admin, &repository, Algorithm::Sha256).await.unwrap();
+    let fed = registry.domain.begin_upload(&registry.admin, &repository, Algorithm::Sha512).await.unwrap();
+    registry.domain.append_to_upload(&registry.admin, &repository, &fed, None, &mut body(b"before ")).await.unwrap();
+    let registry = registry.restarted(|_| {}).await;
+    let (domain, admin) = (&registry.domain, &registry.admin);
+    assert_eq!(domain.upload_status(admin, &repository, &begun).await.unwrap(), 0);
+    assert_eq!(domain.upload_status(admin, &repository, &fed).await.unwrap(), 7);
+    let wrong = digest(b"something else");
+    let refused = domain.finish_upload(admin, &repository, &begun, None, &mut body(b"whatever"), &wrong).await;
+    assert!(matches!(refused, Err(Error::DigestMismatch { .. })), "{refused:?}");
+    let whole = Digest::of(Algorithm::Sha512, b"before and after");
+    domain.finish_upload(admin, &repository, &fed, Some(7), &mut body(b"and after"), &whole).await.unwrap();
+    assert_eq!(read(&registry, "a", &whole).await.unwrap(), b"before and after");
+    assert!(matches!(domain.upload_status(admin, &repository, &begun).await, Err(Error::UploadUnknown)));
+}
+
+/// What is kept in memory is given to nobody who may not have it, and to nobody once it is deleted.
+#[tokio::test]
+async fn content_in_memory_is_asked_for_like_any_other() {
+    for inline_blob_bytes in [0, 1024] {
+        let registry = TestRegistry::with(|settings| settings.inline_blob_bytes = inline_blob_bytes).await;
+        let blob = registry.blob("a", b"content").await;
+        registry.blob("b", b"another").await;
+        assert_eq!(read(&registry, "a", &blob).await.unwrap(), b"content");
+        assert!(matches!(read(&registry, "b", &blob).await, Err(Error::BlobUnknown(_))));
+        assert!(matches!(read(&registry, "none", &blob).await, Err(Error::RepositoryUnknown(_))));
+        registry.domain.delete_blob(&registry.admin, &name("a"), &blob).await.unwrap();
+        assert!(matches!(read(&registry, "a", &blob).await, Err(Error::BlobUnknown(_))));
+    }
+}

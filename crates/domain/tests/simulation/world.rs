@@ -48,9 +48,11 @@ pub struct World {
     pub power_losses: RefCell<u64>,
     forbidden: Arc<Mutex<Option<String>>>,
     key: ServerKey,
+    inline_blob_bytes: u64,
 }
 
-fn settings() -> Settings {
+/// Which blobs lie in the database differs from world to world.
+fn settings(inline_blob_bytes: u64) -> Settings {
     Settings {
         registry: Registry {
             account: AccountId::parse("000000000000").unwrap(),
@@ -61,7 +63,7 @@ fn settings() -> Settings {
         anonymous_pull: Vec::new(),
         read_only: false,
         free_space_minimum: 0,
-        inline_blob_bytes: 0,
+        inline_blob_bytes,
         layer_bytes: 1 << 30,
         repository_bytes: 0,
         account_bytes: 0,
@@ -89,6 +91,7 @@ impl World {
             pool,
             forbidden,
             key,
+            inline_blob_bytes: [0, 150, 16 * 1024][usize::try_from(seed % 3).unwrap()],
             model: RefCell::default(),
             uploads: RefCell::default(),
             operations_left: RefCell::new(0),
@@ -104,7 +107,7 @@ impl World {
             blobs: Arc::clone(&self.store) as Arc<_>,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::new(SimulatedRandom(Arc::clone(&self.chaos))),
-            settings: settings(),
+            settings: settings(self.inline_blob_bytes),
             server_key: self.key.clone(),
             node: "simulated".to_owned(),
         };
@@ -172,7 +175,7 @@ impl World {
 /// Who pushes and pulls.
 pub fn caller() -> Caller {
     let principal = "arn:aws:iam::000000000000:root".to_owned();
-    Caller::Administrator { account: settings().registry.account, principal }
+    Caller::Administrator { account: settings(0).registry.account, principal }
 }
 
 /// Rows before bytes, and no key twice.

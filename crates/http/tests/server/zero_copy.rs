@@ -33,9 +33,9 @@ impl Served {
         let content = content();
         file.write_all(&content).unwrap();
         let file = Arc::new(file);
-        let served = Arc::clone(&file);
+        let kept = Arc::clone(&file);
         let handler = move |request: Request<RequestBody>| {
-            let part = part_of(request.uri().path(), &served);
+            let part = part_of(request.uri().path(), &kept);
             async move { Response::new(ResponseBody::file(part)) }
         };
         let server = Server::bind(settings, Arc::new(handler)).unwrap();

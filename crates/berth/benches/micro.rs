@@ -1,0 +1,176 @@
+//! What parts of a request cost by themselves: `bench/micro`.
+//!
+//! Routing, authentication, the parsing of a manifest, and whole answers without a socket: a manifest by tag and a page of tags,
+//! in a repository with few tags and in one with many.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use berth_aws::{AccessKeyId, AccountId, Region, SecretAccessKey};
+use berth_domain::administrator::AccessKey;
+use berth_domain::images::Push;
+use berth_domain::seal::ServerKey;
+use berth_domain::{Domain, Parts, Settings};
+use berth_http::auth;
+use berth_http::front::Front;
+use berth_http::server::{Handler as _, RequestBody};
+use berth_oci::digest::{Algorithm, Digest};
+use berth_oci::endpoint::Endpoint;
+use berth_oci::manifest::Manifest;
+use berth_oci::name::RepositoryName;
+use berth_oci::reference::Reference;
+use berth_oci::tag::Tag;
+use berth_store::repositories::Registry;
+use berth_store::{Database, SystemClock, SystemRandom};
+use berth_store_blob::FilesystemStore;
+use berth_store_sql::SqliteEngine;
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Request};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+/// The id and secret below, as a client of Basic sends them.
+const AUTHORIZATION: &str =
+    "Basic QUtJQUJFTkNIQkVOQ0hCRU5DSDI6QmVuY2hTZWNyZXRCZW5jaFNlY3JldEJlbmNoU2VjcmV0QmVuY2hTZQ==";
+const ID: &str = "AKIABENCHBENCHBENCH2";
+const SECRET: &str = "BenchSecretBenchSecretBenchSecretBenchSe";
+const TAGS_AT_ONCE: usize = 100;
+
+fn settings() -> Settings {
+    let account = AccountId::parse("000000000000").unwrap();
+    Settings {
+        registry: Registry { account, region: Region::parse("us-east-1").unwrap() },
+        create_on_push: true,
+        allow_sparse_indexes: false,
+        anonymous_pull: Vec::new(),
+        read_only: false,
+        free_space_minimum: 0,
+        inline_blob_bytes: 16 * 1024,
+        layer_bytes: 1 << 30,
+        repository_bytes: 0,
+        account_bytes: 0,
+        open_uploads: 100,
+        gc_grace: Duration::from_hours(24),
+        upload_ttl: Duration::from_hours(1),
+    }
+}
+
+async fn open(folder: &Path) -> Domain {
+    let parts = Parts {
+        database: Database::new(SqliteEngine::open(&folder.join("berth.db")).unwrap()),
+        blobs: Arc::new(FilesystemStore::open(folder.join("blobs")).unwrap()),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        settings: settings(),
+        server_key: ServerKey::generate(&SystemRandom),
+        node: "bench".to_owned(),
+    };
+    let domain = Domain::open(parts).await.unwrap();
+    let key = AccessKey { id: AccessKeyId::parse(ID).unwrap(), secret: SecretAccessKey::parse(SECRET).unwrap() };
+    domain.set_administrator_key(key).await.unwrap();
+    domain
+}
+
+fn manifest(layers: usize) -> Bytes {
+    let descriptor = |media_type: &str, nth: usize| {
+        let digest = Digest::of(Algorithm::Sha256, &nth.to_le_bytes());
+        json!({ "mediaType": media_type, "digest": digest, "size": 8 })
+    };
+    let layers: Vec<_> =
+        (1..=layers).map(|nth| descriptor("application/vnd.oci.image.layer.v1.tar+gzip", nth)).collect();
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor("application/vnd.oci.image.config.v1+json", 0), "layers": layers,
+    });
+    manifest.to_string().into()
+}
+
+/// An image of one layer under so many tags.
+async fn fill(domain: &Domain, repository: &str, tags: usize) {
+    let (admin, name) = (domain.administrator(), RepositoryName::parse(repository).unwrap());
+    for nth in 0..=1usize {
+        let bytes = Bytes::copy_from_slice(&nth.to_le_bytes());
+        let digest = Digest::of(Algorithm::Sha256, &bytes);
+        let id = domain.begin_upload(&admin, &name, Algorithm::Sha256).await.unwrap();
+        domain.finish_upload(&admin, &name, &id, None, &mut Some(bytes), &digest).await.unwrap();
+    }
+    let bytes = manifest(1);
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    let names: Vec<Tag> = (0..tags).map(|nth| Tag::parse(&format!("t-{nth:06}")).unwrap()).collect();
+    for tags in names.chunks(TAGS_AT_ONCE) {
+        let reference = Reference::Digest(digest.clone());
+        let push = Push { reference, tags: tags.to_vec(), content_type: None, bytes: bytes.clone() };
+        domain.push_manifest(&admin, &name, push).await.unwrap();
+    }
+}
+
+fn routing(criterion: &mut Criterion) {
+    let digest = Digest::of(Algorithm::Sha256, b"");
+    let mut group = criterion.benchmark_group("routing");
+    for (name, path) in [
+        ("manifest by tag", "/v2/team/project/app/manifests/v1.2.3".to_owned()),
+        ("blob", format!("/v2/team/project/app/blobs/{digest}")),
+        ("misleading name", format!("/v2/a/blobs/b/manifests/c/manifests/{digest}")),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| Endpoint::parse(black_box(&path))));
+    }
+    group.finish();
+}
+
+fn manifests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parsing a manifest");
+    for layers in [1, 10, 100] {
+        let bytes = manifest(layers);
+        group.bench_with_input(BenchmarkId::new("layers", layers), &bytes, |bencher, bytes| {
+            bencher.iter(|| Manifest::parse(black_box(bytes), None));
+        });
+    }
+    group.finish();
+}
+
+fn headers() -> HeaderMap {
+    HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(AUTHORIZATION))])
+}
+
+fn authentication(criterion: &mut Criterion) {
+    let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
+    let domain = runtime.block_on(open(folder.path()));
+    let headers = headers();
+    assert!(runtime.block_on(auth::caller(&domain, &headers)).is_ok());
+    criterion.bench_function("authentication, Basic", |bencher| {
+        bencher.to_async(&runtime).iter(|| auth::caller(&domain, black_box(&headers)));
+    });
+}
+
+fn answers(criterion: &mut Criterion) {
+    let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
+    let domain = Arc::new(runtime.block_on(open(folder.path())));
+    runtime.block_on(fill(&domain, "few", 1_000));
+    runtime.block_on(fill(&domain, "many", 100_000));
+    let front = Arc::new(Front::new(domain, None, Arc::new(AtomicBool::new(false))));
+    let mut group = criterion.benchmark_group("answers without a socket");
+    for (name, path) in [
+        ("manifest by tag", "/v2/few/manifests/t-000007"),
+        ("100 of 1,000 tags", "/v2/few/tags/list?n=100&last=t-000500"),
+        ("100 of 100,000 tags", "/v2/many/tags/list?n=100&last=t-050000"),
+    ] {
+        let request = || {
+            let mut request = Request::get(path).body(RequestBody::from_bytes(Bytes::new())).unwrap();
+            *request.headers_mut() = headers();
+            request
+        };
+        assert_eq!(runtime.block_on(Arc::clone(&front).call(request())).status(), 200, "{path}");
+        group.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| Arc::clone(&front).call(request()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, routing, manifests, authentication, answers);
+criterion_main!(benches);
