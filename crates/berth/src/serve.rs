@@ -8,7 +8,7 @@ use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_domain::Domain;
 use berth_domain::administrator::AccessKey;
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
-use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles};
+use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles, settle_figures};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde_json::json;
 
@@ -86,10 +86,12 @@ fn record_metrics() -> Result<RenderMetrics, Failure> {
         let mut ticks = tokio::time::interval(UPKEEP);
         loop {
             ticks.tick().await;
+            settle_figures();
             upkeep.run_upkeep();
         }
     });
     Ok(Arc::new(move || {
+        settle_figures();
         handle.run_upkeep();
         handle.render()
     }))

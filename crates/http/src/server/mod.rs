@@ -41,6 +41,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use address::{AddressError, Cidr, ListenAddress};
 pub use body::{BodyError, FileSlice, RequestBody, ResponseBody};
+pub use figures::settle as settle_figures;
 pub(crate) use origin::requested_base;
 pub use origin::{ClientOrigin, ConnectionInfo};
 pub use record::{AccessLog, Answered, RouteLabel};

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use self::linger::Linger;
 use self::writes::WriteWatch;
+use super::figures;
 use super::head_guard::{HeadGuard, Refusal};
 use super::rate::RateMeter;
 use super::timer::LazyTimer;
@@ -90,8 +91,6 @@ pub(crate) struct GuardedIo<T> {
     waiting_for: Option<WaitingFor>,
     writes: WriteWatch,
     linger: Option<Linger>,
-    received: metrics::Counter,
-    sent: metrics::Counter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +126,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
             waiting_for: None,
             writes: WriteWatch::new(limits.body_timeout, limits.rate),
             linger: None,
-            received: metrics::counter!("berth_http_received_bytes_total"),
-            sent: metrics::counter!("berth_http_sent_bytes_total"),
         }
     }
 
@@ -179,7 +176,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     }
 
     fn note_received(&mut self, count: usize) {
-        self.received.increment(count as u64);
+        figures::received(count);
         if count == 0 {
             self.state = ReadState::PeerEnded;
         }
@@ -288,7 +285,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     fn wrote(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(count)) = result {
-            self.sent.increment(count as u64);
+            figures::sent(count);
         }
         self.writes.judge(cx, result)
     }
