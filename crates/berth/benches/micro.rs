@@ -2,6 +2,7 @@
 //!
 //! Routing, authentication, the parsing of a manifest, and whole answers without a socket: a manifest by tag and a page of tags,
 //! in a repository with few tags and in one with many.
+// A bench may fail by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::hint::black_box;

@@ -23,7 +23,7 @@ const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
 /// Bounds of the latency histogram, in seconds.
 const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
-/// How often the recorded durations are sorted into the histogram.
+/// How often what threads counted is brought together, and recorded durations are sorted into the histogram.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves until a signal says stop.
@@ -58,6 +58,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     warn_of_open_doors(settings);
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
+    tokio::spawn(every(UPKEEP, settle_figures));
     if settings.scrub.enabled {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
         tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));
@@ -74,22 +75,23 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     Ok(())
 }
 
+async fn every(span: Duration, work: impl Fn()) {
+    let mut ticks = tokio::time::interval(span);
+    loop {
+        ticks.tick().await;
+        work();
+    }
+}
+
 fn record_metrics() -> Result<RenderMetrics, Failure> {
     let latency = Matcher::Full("berth_http_request_duration_seconds".to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(latency, LATENCIES)
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| Failure::doing("figures cannot be recorded", error))?;
-    let upkeep = handle.clone();
     // What was measured is kept value by value until this sorts it into its buckets.
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(UPKEEP);
-        loop {
-            ticks.tick().await;
-            settle_figures();
-            upkeep.run_upkeep();
-        }
-    });
+    let upkeep = handle.clone();
+    tokio::spawn(every(UPKEEP, move || upkeep.run_upkeep()));
     Ok(Arc::new(move || {
         settle_figures();
         handle.run_upkeep();

@@ -20,7 +20,7 @@ struct Share {
     sent: AtomicU64,
 }
 
-/// Those of all threads. Threads of the runtime are few, and one that ended leaves a few hundred bytes.
+/// Those of all threads; [`settle`] takes away what a thread that ended left.
 static SHARES: Mutex<Vec<Arc<Share>>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -53,15 +53,28 @@ pub(super) fn sent(bytes: usize) {
     SHARE.with(|share| share.sent.fetch_add(bytes as u64, Ordering::Relaxed));
 }
 
-/// Hands on to the recorder of figures what all threads have counted.
+/// Hands on to the recorder of figures what all threads have counted. To be called from time to time, whether there is a
+/// recorder or not.
 pub fn settle() {
     let shares = lock(&SHARES).clone();
     for share in shares {
-        for (kind, kept) in lock(&share.durations).iter_mut() {
+        share.settle();
+    }
+    lock(&SHARES).retain(|share| Arc::strong_count(share) > 1 || !share.is_settled());
+}
+
+impl Share {
+    fn settle(&self) {
+        for (kind, kept) in lock(&self.durations).iter_mut() {
             tell(*kind, kept);
         }
-        metrics::counter!("berth_http_received_bytes_total").increment(share.received.swap(0, Ordering::Relaxed));
-        metrics::counter!("berth_http_sent_bytes_total").increment(share.sent.swap(0, Ordering::Relaxed));
+        metrics::counter!("berth_http_received_bytes_total").increment(self.received.swap(0, Ordering::Relaxed));
+        metrics::counter!("berth_http_sent_bytes_total").increment(self.sent.swap(0, Ordering::Relaxed));
+    }
+
+    fn is_settled(&self) -> bool {
+        let bytes = self.received.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed);
+        bytes == 0 && lock(&self.durations).values().all(Vec::is_empty)
     }
 }
 
@@ -75,4 +88,24 @@ fn tell((method, route, status): Kind, durations: &mut Vec<Duration>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_ended_leave_nothing() {
+        for _ in 0..100 {
+            let counted = std::thread::spawn(|| {
+                count("GET", "test", 200, Duration::from_millis(1));
+                sent(1);
+                SHARE.with(Arc::downgrade)
+            });
+            let share = counted.join().unwrap();
+            assert!(share.upgrade().is_some_and(|share| !share.is_settled()));
+            settle();
+            assert!(share.upgrade().is_none());
+        }
+    }
 }
