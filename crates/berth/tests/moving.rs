@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use berth_testkit::seaweedfs::{BUCKET, Seaweed};
 use berth_testkit::{Client, Image, Output, Server, ServerBuilder, sha256, tree_files};
-use support::builder;
+
+/// Servers whose small blobs move as all others do.
+fn builder() -> ServerBuilder {
+    support::builder().setting("storage.inline_blobs", "0")
+}
 
 fn ok(output: &Output) -> &str {
     assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use berth_testkit::seaweedfs::Seaweed;
-use berth_testkit::{Server, berth_binary, within};
+use berth_testkit::{Random, Server, berth_binary, within};
 use tempfile::TempDir;
 
 use crate::stranger;
@@ -33,7 +33,8 @@ fn a_profile_gives_the_credentials_and_is_read_again_when_it_changes() {
     let builder = stranger(Seaweed::shared()).env("AWS_SHARED_CREDENTIALS_FILE", &file.display().to_string());
     let node = builder.env("AWS_PROFILE", "registry").start();
     let client = node.client();
-    let digest = client.push_blob("team/app", b"by a profile");
+    // More than the database or memory would hold.
+    let digest = client.push_blob("team/app", &Random::seeded(1).bytes(100_000));
     client.blob("team/app", &digest).expect(200);
     // Keys that no longer work, then some that do: nobody restarts anything.
     write_profile(&file, "registry", "another-secret");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_testkit::{Client, RawConnection, Server, sha256, target_of, within};
+use berth_testkit::{Client, RawConnection, Reply, Server, sha256, target_of, within};
 
 use crate::acknowledged::{Fact, blob};
 use crate::builder;
@@ -36,18 +36,27 @@ fn too_few_descriptors_shed_load_and_lose_nothing() {
     assert_nothing_is_lost(&mut server);
 }
 
-/// Begins uploads, each of which keeps a file open, until one is refused; those that were begun.
+/// Begins uploads and feeds each, so that it keeps a file open, until one is refused; those that were begun.
 fn use_up(client: &Client) -> Vec<String> {
     let mut begun = Vec::new();
     loop {
         let reply = client.request("POST", &format!("/v2/{NEW}/blobs/uploads/"), &[], &[]).expect_any(&[202, 503]);
-        if reply.status == 503 {
-            assert!(reply.header("retry-after").is_some(), "{reply:?}");
+        if is_refused(&reply) {
             return begun;
         }
-        begun.push(target_of(&reply));
+        let upload = target_of(&reply);
+        let fed = client.request("PATCH", &upload, &[], b"some bytes").expect_any(&[202, 503]);
+        begun.push(upload);
+        if is_refused(&fed) {
+            return begun;
+        }
         assert!(begun.len() < FILES, "more uploads than files");
     }
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    assert!(reply.status != 503 || reply.header("retry-after").is_some(), "{reply:?}");
+    reply.status == 503
 }
 
 /// Connections that each began a request, twice as many as there can be.

@@ -46,11 +46,14 @@ impl Domain {
 
     /// A failed write is never taken up again as if it had worked: the upload ends here, or goes on from its checkpoint.
     async fn fail(&self, held: &mut Held, error: Error) -> Result<u64, Error> {
-        held.writer.take();
+        let was_begun = held.writer.take().is_none_or(|writer| writer.is_begun());
         let may_go_on =
             matches!(error, Error::BlobStore(BlobStoreError::Unavailable { .. }) | Error::UploadBusy { .. });
         if held.claim.is_some() && may_go_on {
             self.give_back(held.record.clone(), None).await?;
+        } else if may_go_on && !was_begun {
+            // The store could not even begin, so nothing is unknown: the client may send the same again.
+            *held.writer = Some(UploadWriter::fresh(self.settings.inline_blob_bytes));
         } else {
             let is_full = matches!(error, Error::OutOfSpace);
             self.end(&held.record, held.claim.is_some(), is_full).await?;

@@ -50,6 +50,11 @@ impl UploadWriter {
         }
     }
 
+    /// Whether the store was asked to take anything, and did.
+    pub(super) fn is_begun(&self) -> bool {
+        self.stored.is_some()
+    }
+
     fn handed_on(&self) -> u64 {
         self.stored.as_ref().map_or(0, |writer| writer.offset())
     }
