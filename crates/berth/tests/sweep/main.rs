@@ -33,6 +33,9 @@ static IN_MEMORY: LazyLock<()> = LazyLock::new(|| {
     }
 });
 
+/// Blobs up to so many bytes lie in the database: some of those that are pushed, pulled and collected here, and not others.
+const INLINE: usize = 100;
+
 /// A server that does nothing of its own accord.
 fn builder() -> ServerBuilder {
     LazyLock::force(&IN_MEMORY);
@@ -40,4 +43,5 @@ fn builder() -> ServerBuilder {
         .setting("gc.enabled", "false")
         .setting("scrub.enabled", "false")
         .setting("storage.free_space_minimum", "1MiB")
+        .setting("storage.inline_blobs", &INLINE.to_string())
 }
