@@ -41,7 +41,9 @@ fn collections_on_all_nodes_take_nothing_that_was_promised() {
     let (seed, time) = (seed_from_environment(), seconds("BERTH_TEST_SECONDS", 60));
     let stop = seconds("BERTH_TEST_STOP", 20);
     println!("BERTH_TEST_SEED={seed} BERTH_TEST_SECONDS={} BERTH_TEST_STOP={}", time.as_secs(), stop.as_secs());
-    let nodes = Nodes::start(2, |node| node.setting("gc.interval", "1s").setting("gc.grace", "10s"));
+    let nodes = Nodes::start(2, |node| {
+        node.setting("gc.interval", "1s").setting("gc.grace", "10s").setting("storage.inline_blobs", "400")
+    });
     // Some pushes take longer than they are promised, most just not.
     let settings = Settings { promise: GRACE / 2, pause: GRACE * 48 / 100, ..Settings::seeded(seed) };
     let mut oracle = Oracle::new(&settings);
