@@ -2,9 +2,7 @@
 //!
 //! Routing, authentication, the parsing of a manifest, and whole answers without a socket: a manifest by tag and a page of tags,
 //! in a repository with few tags and in one with many.
-// A bench may fail by a panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
+use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,8 +28,8 @@ use berth_store::{Database, SystemClock, SystemRandom};
 use berth_store_blob::FilesystemStore;
 use berth_store_sql::SqliteEngine;
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderValue, Request};
+use criterion::{BenchmarkId, Criterion};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -42,10 +40,12 @@ const ID: &str = "AKIABENCHBENCHBENCH2";
 const SECRET: &str = "BenchSecretBenchSecretBenchSecretBenchSe";
 const TAGS_AT_ONCE: usize = 100;
 
-fn settings() -> Settings {
-    let account = AccountId::parse("000000000000").unwrap();
-    Settings {
-        registry: Registry { account, region: Region::parse("us-east-1").unwrap() },
+type Done<T = ()> = Result<T, Box<dyn Error>>;
+
+fn settings() -> Done<Settings> {
+    let registry = Registry { account: AccountId::parse("000000000000")?, region: Region::parse("us-east-1")? };
+    Ok(Settings {
+        registry,
         create_on_push: true,
         allow_sparse_indexes: false,
         anonymous_pull: Vec::new(),
@@ -58,23 +58,23 @@ fn settings() -> Settings {
         open_uploads: 100,
         gc_grace: Duration::from_hours(24),
         upload_ttl: Duration::from_hours(1),
-    }
+    })
 }
 
-async fn open(folder: &Path) -> Domain {
+async fn open(folder: &Path) -> Done<Domain> {
     let parts = Parts {
-        database: Database::new(SqliteEngine::open(&folder.join("berth.db")).unwrap()),
-        blobs: Arc::new(FilesystemStore::open(folder.join("blobs")).unwrap()),
+        database: Database::new(SqliteEngine::open(&folder.join("berth.db"))?),
+        blobs: Arc::new(FilesystemStore::open(folder.join("blobs"))?),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
-        settings: settings(),
+        settings: settings()?,
         server_key: ServerKey::generate(&SystemRandom),
         node: "bench".to_owned(),
     };
-    let domain = Domain::open(parts).await.unwrap();
-    let key = AccessKey { id: AccessKeyId::parse(ID).unwrap(), secret: SecretAccessKey::parse(SECRET).unwrap() };
-    domain.set_administrator_key(key).await.unwrap();
-    domain
+    let domain = Domain::open(parts).await?;
+    let key = AccessKey { id: AccessKeyId::parse(ID)?, secret: SecretAccessKey::parse(SECRET)? };
+    domain.set_administrator_key(key).await?;
+    Ok(domain)
 }
 
 fn manifest(layers: usize) -> Bytes {
@@ -92,22 +92,23 @@ fn manifest(layers: usize) -> Bytes {
 }
 
 /// An image of one layer under so many tags.
-async fn fill(domain: &Domain, repository: &str, tags: usize) {
-    let (admin, name) = (domain.administrator(), RepositoryName::parse(repository).unwrap());
+async fn fill(domain: &Domain, repository: &str, tags: usize) -> Done {
+    let (admin, name) = (domain.administrator(), RepositoryName::parse(repository)?);
     for nth in 0..=1usize {
         let bytes = Bytes::copy_from_slice(&nth.to_le_bytes());
         let digest = Digest::of(Algorithm::Sha256, &bytes);
-        let id = domain.begin_upload(&admin, &name, Algorithm::Sha256).await.unwrap();
-        domain.finish_upload(&admin, &name, &id, None, &mut Some(bytes), &digest).await.unwrap();
+        let id = domain.begin_upload(&admin, &name, Algorithm::Sha256).await?;
+        domain.finish_upload(&admin, &name, &id, None, &mut Some(bytes), &digest).await?;
     }
     let bytes = manifest(1);
     let digest = Digest::of(Algorithm::Sha256, &bytes);
-    let names: Vec<Tag> = (0..tags).map(|nth| Tag::parse(&format!("t-{nth:06}")).unwrap()).collect();
+    let names = (0..tags).map(|nth| Tag::parse(&format!("t-{nth:06}"))).collect::<Result<Vec<Tag>, _>>()?;
     for tags in names.chunks(TAGS_AT_ONCE) {
         let reference = Reference::Digest(digest.clone());
         let push = Push { reference, tags: tags.to_vec(), content_type: None, bytes: bytes.clone() };
-        domain.push_manifest(&admin, &name, push).await.unwrap();
+        domain.push_manifest(&admin, &name, push).await?;
     }
+    Ok(())
 }
 
 fn routing(criterion: &mut Criterion) {
@@ -138,21 +139,22 @@ fn headers() -> HeaderMap {
     HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(AUTHORIZATION))])
 }
 
-fn authentication(criterion: &mut Criterion) {
-    let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
-    let domain = runtime.block_on(open(folder.path()));
+fn authentication(criterion: &mut Criterion) -> Done {
+    let (runtime, folder) = (Runtime::new()?, tempfile::tempdir()?);
+    let domain = runtime.block_on(open(folder.path()))?;
     let headers = headers();
-    assert!(runtime.block_on(auth::caller(&domain, &headers)).is_ok());
+    runtime.block_on(auth::caller(&domain, &headers))?;
     criterion.bench_function("authentication, Basic", |bencher| {
         bencher.to_async(&runtime).iter(|| auth::caller(&domain, black_box(&headers)));
     });
+    Ok(())
 }
 
-fn answers(criterion: &mut Criterion) {
-    let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
-    let domain = Arc::new(runtime.block_on(open(folder.path())));
-    runtime.block_on(fill(&domain, "few", 1_000));
-    runtime.block_on(fill(&domain, "many", 100_000));
+fn answers(criterion: &mut Criterion) -> Done {
+    let (runtime, folder) = (Runtime::new()?, tempfile::tempdir()?);
+    let domain = Arc::new(runtime.block_on(open(folder.path()))?);
+    runtime.block_on(fill(&domain, "few", 1_000))?;
+    runtime.block_on(fill(&domain, "many", 100_000))?;
     let front = Arc::new(Front::new(domain, None, Arc::new(AtomicBool::new(false))));
     let mut group = criterion.benchmark_group("answers without a socket");
     for (name, path) in [
@@ -161,7 +163,8 @@ fn answers(criterion: &mut Criterion) {
         ("100 of 100,000 tags", "/v2/many/tags/list?n=100&last=t-050000"),
     ] {
         let request = || {
-            let mut request = Request::get(path).body(RequestBody::from_bytes(Bytes::new())).unwrap();
+            let mut request = Request::new(RequestBody::from_bytes(Bytes::new()));
+            *request.uri_mut() = Uri::from_static(path);
             *request.headers_mut() = headers();
             request
         };
@@ -171,7 +174,15 @@ fn answers(criterion: &mut Criterion) {
         });
     }
     group.finish();
+    Ok(())
 }
 
-criterion_group!(benches, routing, manifests, authentication, answers);
-criterion_main!(benches);
+fn main() -> Done {
+    let mut criterion = Criterion::default().configure_from_args();
+    routing(&mut criterion);
+    manifests(&mut criterion);
+    authentication(&mut criterion)?;
+    answers(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
+}
