@@ -51,6 +51,25 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     assert_eq!(integer(&open(&file(&home)), COUNT).await, 1);
 }
 
+/// Another process, an operator's command, can move the log however long the server has had nothing to do.
+#[tokio::test]
+async fn a_registry_at_rest_keeps_no_snapshot() {
+    let (database, home) = make().await;
+    assert_eq!(integer(&database, COUNT).await, 0);
+    let other = rusqlite::Connection::open(file(&home)).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    other.execute("INSERT INTO contract_entries (name) VALUES ('elsewhere')", []).unwrap();
+    let emptied = || other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
+    for _ in 0..1000 {
+        if emptied() {
+            assert_eq!(integer(&database, COUNT).await, 1);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the log cannot begin anew");
+}
+
 fn insert(txn: &mut dyn Transaction, name: &str) -> Result<u64, StoreError> {
     txn.execute("INSERT INTO contract_entries (name) VALUES (?1)", berth_store::parameters![name])
 }

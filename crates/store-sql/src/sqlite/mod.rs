@@ -49,7 +49,9 @@ impl SqliteEngine {
 #[async_trait]
 impl Engine for SqliteEngine {
     async fn read(&self, job: Job) -> Result<(), StoreError> {
-        self.readers.run(job)
+        let outcome = self.readers.run(job);
+        self.readers.watch();
+        outcome
     }
 
     async fn write(&self, job: Job) -> Result<(), StoreError> {

@@ -2,18 +2,19 @@
 //!
 //! Taking and leaving a snapshot costs locks that all connections share, a third of what a read by tag costs as a whole. So
 //! a connection stays on its snapshot for the next read, as long as this process committed nothing since. What other
-//! processes commit is seen a moment later. Nobody stays while the log is long: it could neither be moved into the file nor
-//! begin anew behind a snapshot.
+//! processes commit is seen a moment later. Nobody stays while the log is long, or for longer than that: it could neither be
+//! moved into the file nor begin anew behind a snapshot, by this process or another one.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use berth_store::StoreError;
 use berth_store::database::{Job, Verdict};
 use rusqlite::Connection;
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 
 use super::connection::open_reading;
 use super::transaction::{control, run};
@@ -32,6 +33,8 @@ pub(super) struct Readers {
     gate: RwLock<()>,
     commits: AtomicU64,
     keeps_snapshots: AtomicBool,
+    // Whether somebody is going to leave what is kept.
+    is_watched: AtomicBool,
 }
 
 /// A connection, and the snapshot that it stands on.
@@ -54,6 +57,7 @@ impl Readers {
             gate: RwLock::default(),
             commits: AtomicU64::new(0),
             keeps_snapshots: AtomicBool::new(true),
+            is_watched: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +93,38 @@ impl Readers {
         }
     }
 
+    /// Sees to it that no snapshot is kept for long once nobody reads any more. To be called behind each read.
+    pub(super) fn watch(self: &Arc<Self>) {
+        if self.is_watched.load(Ordering::Acquire) || self.is_watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            self.is_watched.store(false, Ordering::Release);
+            self.idle().retain_mut(|reader| reader.leave().is_ok());
+            return;
+        };
+        let readers = Arc::downgrade(self);
+        runtime.spawn(async move {
+            loop {
+                sleep(FRESH_FOR).await;
+                let Some(readers) = readers.upgrade() else { return };
+                // First: who keeps a snapshot from here on watches it.
+                readers.is_watched.store(false, Ordering::Release);
+                if readers.leave_old() || readers.is_watched.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Leaves what is too old to be read from; whether no snapshot is kept now.
+    fn leave_old(&self) -> bool {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        idle.retain_mut(|reader| reader.is_fresh(now) || reader.leave().is_ok());
+        idle.iter().all(|reader| reader.snapshot.is_none())
+    }
+
     /// Does something while no connection of these is open.
     pub(super) fn closed<T>(&self, work: impl FnOnce() -> T) -> T {
         let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -115,15 +151,17 @@ impl Reader {
 
     /// Stays on the snapshot where it is good enough for a read that begins now, or takes a new one.
     fn stand_on(&mut self, now: Snapshot) -> Result<(), StoreError> {
-        let is_good =
-            |kept: Snapshot| kept.commits == now.commits && now.taken.saturating_duration_since(kept.taken) < FRESH_FOR;
-        if self.snapshot.is_some_and(is_good) {
+        if self.is_fresh(now.taken) && self.snapshot.is_some_and(|kept| kept.commits == now.commits) {
             return Ok(());
         }
         self.leave()?;
         control(&self.connection, "BEGIN")?;
         self.snapshot = Some(now);
         Ok(())
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.snapshot.is_some_and(|kept| now.saturating_duration_since(kept.taken) < FRESH_FOR)
     }
 
     fn leave(&mut self) -> Result<(), StoreError> {
