@@ -51,6 +51,19 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     assert_eq!(integer(&open(&file(&home)), COUNT).await, 1);
 }
 
+/// As a server and an operator's command do.
+#[tokio::test]
+async fn each_reads_what_the_other_one_committed() {
+    let (ours, home) = make().await;
+    let theirs = open(&file(&home));
+    for nth in 0..500 {
+        let (writes, reads) = if nth % 3 == 0 { (&ours, &theirs) } else { (&theirs, &ours) };
+        writes.write(move |txn| insert(txn, &nth.to_string())).await.unwrap();
+        assert_eq!(integer(reads, COUNT).await, nth + 1);
+        assert_eq!(integer(writes, COUNT).await, nth + 1);
+    }
+}
+
 /// Another process, an operator's command, can move the log however long the server has had nothing to do.
 #[tokio::test]
 async fn a_registry_at_rest_keeps_no_snapshot() {

@@ -4,6 +4,7 @@
 //! on the calling thread, each on a connection and a snapshot of its own (see `readers`). The file is in WAL mode, so
 //! neither waits for the other. What a failed sync means is told in `log`. Other processes may use the file at the same time: operator commands do.
 
+mod commits;
 mod connection;
 mod group;
 mod inline;
@@ -40,7 +41,7 @@ impl SqliteEngine {
         let mut connection = connection::open_writing(path)?;
         schema::migrate(&mut connection, migrations::ALL)?;
         connection::sync_folder(path)?;
-        let readers = Arc::new(Readers::new(path));
+        let readers = Arc::new(Readers::open(path)?);
         let writer = Writer::start(path, connection, Arc::clone(&readers))?;
         Ok(Self { path: path.to_owned(), readers, writer })
     }

@@ -1,12 +1,12 @@
-//! Reads: on the calling thread, each on a snapshot that is no older than the last commit of this process.
+//! Reads: on the calling thread, each on a snapshot that is no older than the last acknowledged commit.
 //!
 //! Taking and leaving a snapshot costs locks that all connections share, a third of what a read by tag costs as a whole. So
-//! a connection stays on its snapshot for the next read, as long as this process committed nothing since. What other
-//! processes commit is seen a moment later. Nobody stays while the log is long, or for longer than that: it could neither be
-//! moved into the file nor begin anew behind a snapshot, by this process or another one.
+//! a connection stays on its snapshot for the next read, as long as nobody committed since (see `commits`). Nobody stays
+//! while the log is long, or for longer than a moment: it could neither be moved into the file nor begin anew behind a
+//! snapshot, by this process or another one. That moment also bounds how late programs that are not Berth are heard.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,13 +16,14 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
+use super::commits::{Commits, State};
 use super::connection::open_reading;
 use super::transaction::{control, run};
 
 /// Idle connections that are kept; more are opened when more threads read at once.
 const KEPT: usize = 32;
 
-/// How long a snapshot may serve reads, for the sake of what other processes commit.
+/// How long a snapshot may serve reads.
 const FRESH_FOR: Duration = Duration::from_millis(5);
 
 /// The connections that read.
@@ -31,7 +32,7 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Reader>>,
     // Held by every read; whoever needs the database for itself takes it alone.
     gate: RwLock<()>,
-    commits: AtomicU64,
+    commits: Commits,
     keeps_snapshots: AtomicBool,
     // Whether somebody is going to leave what is kept.
     is_watched: AtomicBool,
@@ -45,26 +46,26 @@ struct Reader {
 
 #[derive(Clone, Copy)]
 struct Snapshot {
-    commits: u64,
+    state: Option<State>,
     taken: Instant,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
             path: path.to_owned(),
             idle: Mutex::default(),
             gate: RwLock::default(),
-            commits: AtomicU64::new(0),
+            commits: Commits::open(path)?,
             keeps_snapshots: AtomicBool::new(true),
             is_watched: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Runs a function on one consistent state.
     pub(super) fn run(&self, mut job: Job) -> Result<(), StoreError> {
         let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let now = Snapshot { commits: self.commits.load(Ordering::Acquire), taken: Instant::now() };
+        let now = Snapshot { state: self.commits.state(), taken: Instant::now() };
         let reused = self.idle().pop();
         let mut reader = reused.map_or_else(|| Reader::open(&self.path), Ok)?;
         reader.stand_on(now)?;
@@ -82,7 +83,7 @@ impl Readers {
 
     /// From here on nobody reads what was before the commit that just ended.
     pub(super) fn note_commit(&self) {
-        self.commits.fetch_add(1, Ordering::Release);
+        self.commits.note();
     }
 
     /// Whether snapshots may be kept. Where not, those that nobody reads from are left at once, the others after their read.
@@ -151,7 +152,8 @@ impl Reader {
 
     /// Stays on the snapshot where it is good enough for a read that begins now, or takes a new one.
     fn stand_on(&mut self, now: Snapshot) -> Result<(), StoreError> {
-        if self.is_fresh(now.taken) && self.snapshot.is_some_and(|kept| kept.commits == now.commits) {
+        if self.is_fresh(now.taken) && now.state.is_some() && self.snapshot.is_some_and(|kept| kept.state == now.state)
+        {
             return Ok(());
         }
         self.leave()?;

@@ -121,9 +121,8 @@ impl Serving {
             let committed = self.commit(&mut jobs);
             let failing = matches!(committed, Err(StoreError::Unavailable(_) | StoreError::Open(_)));
             self.is_failing.store(failing, Ordering::Release);
-            if committed.is_ok() {
-                self.readers.note_commit();
-            }
+            // Whatever became of it: what failed may be in the log all the same.
+            self.readers.note_commit();
             let outcomes = committed.unwrap_or_else(|error| jobs.iter().map(|_| Err(error.clone())).collect());
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // A caller who went away needs no answer.
