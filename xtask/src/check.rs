@@ -43,7 +43,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "reference",
-        about: "the reference pages list the metrics, error codes and tables that there are",
+        about: "the reference pages list the metrics, error codes, tables and operations that there are",
         run: reference::check,
     },
     Check { name: "words", about: "no unfinished marks, machine paths or package hosts", run: words::check },

@@ -82,6 +82,13 @@ impl House {
     }
 }
 
+/// The top of the checkout that holds the current folder.
+pub fn root() -> Result<PathBuf, Box<dyn Error>> {
+    let manifest = output("cargo", &["locate-project", "--workspace", "--message-format", "plain"], Path::new("."))?;
+    let manifest = PathBuf::from(String::from_utf8(manifest)?.trim());
+    Ok(manifest.parent().ok_or("the workspace has no folder")?.to_owned())
+}
+
 /// What git tracks, and what it would track if it were added.
 fn read_files(root: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
     let listed = output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"], root)?;

@@ -1,6 +1,6 @@
-//! The house's own checks, run by `cargo xtask check` and by `./test`.
+//! The house's own checks, run by `cargo xtask check` and by `./test`, and the generator of AWS shapes, [`shapes`].
 //!
-//! It looks at the sources and at `cargo metadata`, never at a running registry, and changes nothing. Begin at
+//! The checks look at the sources and at `cargo metadata`, never at a running registry, and change nothing. Begin at
 //! [`check::CHECKS`]: each check is a function from the [`House`](house::House) to findings, in a module of its own.
 //! Exit codes are those of `berth`: 0 done, 1 findings, 2 usage, 3 could not run.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -9,7 +9,9 @@
 mod check;
 mod house;
 mod markdown;
+mod shapes;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use check::{CHECKS, Check};
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
             DONE
         }
         ["check", names @ ..] => run(names),
+        ["shapes", "--models", models] => generate(Path::new(models), false),
+        ["shapes", "--check", "--models", models] => generate(Path::new(models), true),
         _ => wrong_usage(&words.join(" ")),
     };
     ExitCode::from(code)
@@ -36,8 +40,9 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     let checks: Vec<String> = CHECKS.iter().map(|check| format!("    {:<12} {}\n", check.name, check.about)).collect();
-    let head = "usage: cargo xtask COMMAND\n\n  check [NAME...]   checks of the house: all, or those named\n\n";
-    format!("{head}{}", checks.concat())
+    let check = "  check [NAME...]   checks of the house: all, or those named\n\n";
+    let shapes = "  shapes [--check] --models DIR\n                    writes the shapes of AWS services, or tells which differ; DIR is botocore/data\n";
+    format!("usage: cargo xtask COMMAND\n\n{check}{}\n{shapes}", checks.concat())
 }
 
 fn wrong_usage(said: &str) -> u8 {
@@ -69,4 +74,26 @@ fn report(check: &Check, house: &House) -> bool {
         println!("  {finding}");
     }
     findings.is_empty()
+}
+
+/// Writes the shapes of AWS services, or looks whether they are what would be written.
+fn generate(models: &Path, check: bool) -> u8 {
+    let differing = match house::root().and_then(|root| shapes::run(&root, models, check)) {
+        Ok(differing) => differing,
+        Err(error) => {
+            eprintln!("could not generate the shapes: {error}");
+            return COULD_NOT_RUN;
+        }
+    };
+    for path in &differing {
+        println!("{} {path}", if check { "differs:" } else { "wrote" });
+    }
+    if !check || differing.is_empty() {
+        return DONE;
+    }
+    let models = models.display();
+    println!(
+        "not what the models and operations.txt say; run `cargo xtask shapes --models {models}` and look at `git diff`"
+    );
+    FINDINGS
 }

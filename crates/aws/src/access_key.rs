@@ -44,6 +44,11 @@ impl AccessKeyId {
         Self("AKIA".chars().chain(tail).collect())
     }
 
+    /// Makes the id of temporary credentials, `ASIA` and 16 more, from 16 random bytes.
+    pub fn temporary_from_random(random: [u8; 16]) -> Self {
+        Self(format!("ASIA{}", &Self::from_random(random).0[4..]))
+    }
+
     /// The 20 characters.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -95,6 +100,7 @@ mod tests {
     fn made_keys_have_the_form_that_parse_accepts() {
         let id = AccessKeyId::from_random([7; 16]);
         assert_eq!(AccessKeyId::parse(id.as_str()), Ok(id));
+        assert_eq!(AccessKeyId::temporary_from_random([0; 16]).as_str(), "ASIAAAAAAAAAAAAAAAAA");
         let secret = SecretAccessKey::from_random([200; 40]);
         assert!(SecretAccessKey::parse(secret.reveal()).is_ok());
     }

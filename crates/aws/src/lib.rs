@@ -1,12 +1,18 @@
-//! Words of AWS that Berth speaks: accounts, regions, ARNs and access keys.
+//! Words of AWS that Berth speaks: accounts, regions, ARNs, access keys, signatures, policies and wire protocols.
 //!
-//! Pure: nothing here does I/O. Begin with [`AccountId`] and [`RepositoryArn`](arn::repository); request signing
-//! and policies join them when their doors open.
+//! Pure: nothing here does I/O. [`sigv4`] verifies and signs requests; [`policy`] decides who may do what; [`protocol`] reads
+//! and writes messages by the shapes of the services, which are in [`iam`], [`sts`] and [`ecr`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod access_key;
 pub mod account;
 pub mod arn;
+pub mod ecr;
+pub mod iam;
+pub mod policy;
+pub mod protocol;
+pub mod sigv4;
+pub mod sts;
 
 pub use access_key::{AccessKeyId, SecretAccessKey};
 pub use account::{AccountId, Region};

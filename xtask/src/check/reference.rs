@@ -1,4 +1,4 @@
-//! The reference pages name what the sources have, and nothing else: metrics, error codes, tables.
+//! The reference pages name what the sources have, and nothing else: metrics, error codes, tables, operations of AWS.
 
 use std::collections::BTreeSet;
 
@@ -38,6 +38,20 @@ const KINDS: &[Kind] = &[
         page: "docs/reference/database-schema.md",
         sources: ("crates/store-sql/migrations/", ".sql"),
         defined: |line| line.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split([' ', '(']).next()),
+        listed: |_| false,
+    },
+    Kind {
+        name: "operation",
+        page: "docs/reference/identity.md",
+        sources: ("crates/aws/src/", "/operations.txt"),
+        defined: |line| Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
+        listed: |_| false,
+    },
+    Kind {
+        name: "operation of Berth's own",
+        page: "docs/reference/identity.md",
+        sources: ("crates/http/src/iam/mod.rs", ""),
+        defined: |line| quoted(line).filter(|_| line.starts_with('"') && line.contains(" => berth::")),
         listed: |_| false,
     },
 ];
@@ -118,6 +132,10 @@ mod tests {
                 0,
             ),
             ("docs/reference/database-schema.md", "", "crates/store-sql/migrations/1.sql", "CREATE TABLE tags (", 1),
+            ("docs/reference/identity.md", "`GetUser`", "crates/aws/src/iam/operations.txt", "# Those\nGetUser", 0),
+            ("docs/reference/identity.md", "", "crates/aws/src/iam/operations.txt", "# Those\nGetUser", 1),
+            ("docs/reference/identity.md", "", "crates/http/src/iam/mod.rs", "\"GetIt\" => berth::get_it,", 1),
+            ("docs/reference/identity.md", "", "crates/http/src/iam/mod.rs", "\"GetUser\" => users::get,", 0),
         ];
         for (page, text, source, code, findings) in cases {
             assert_eq!(found(page, text, source, code).len(), findings, "{page}: {text} against {code}");

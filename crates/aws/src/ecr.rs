@@ -1,0 +1,5 @@
+//! The operations of ECR that are served, and their shapes.
+
+pub mod shapes;
+
+pub use shapes::ECR;
