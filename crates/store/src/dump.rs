@@ -23,8 +23,19 @@ const fn table(name: &'static str, columns: &'static [&'static str], key: usize)
 /// Every table, those that others refer to first.
 pub const TABLES: &[Table] = &[
     table("properties", &["name", "value"], 1),
-    table("access_keys", &["access_key_id", "account", "principal", "secret_sealed", "created_at"], 1),
+    table("accounts", &["id", "alias", "created_at"], 1),
+    table("principals", PRINCIPAL_COLUMNS, 1),
+    table("group_members", &["group_id", "user_id"], 2),
+    table("policies", POLICY_COLUMNS, 1),
+    table("policy_versions", &["policy_id", "version", "document", "created_at"], 2),
+    table("policy_attachments", &["owner", "policy_arn"], 2),
+    table("inline_policies", &["owner", "name", "document"], 2),
+    table("identity_tags", &["owner", "key_key", "key", "value"], 2),
+    table("access_keys", ACCESS_KEY_COLUMNS, 1),
     table("repositories", &["id", "account", "region", "name", "created_at", "created_by"], 1),
+    table("repository_policies", &["repository_id", "document"], 1),
+    table("repository_tags", &["repository_id", "key", "value"], 2),
+    table("registry_policies", &["account", "region", "document"], 2),
     // Rows may hold 64 KiB each.
     Table { page: 200, ..table("blobs", BLOB_COLUMNS, 1) },
     table("repository_blobs", &["repository_id", "digest", "blob_id", "size", "linked_at"], 2),
@@ -37,6 +48,43 @@ pub const TABLES: &[Table] = &[
 /// The tables that no dump holds.
 pub const LEFT_OUT: &[&str] = &["uploads", "leases"];
 
+const PRINCIPAL_COLUMNS: &[&str] = &[
+    "unique_id",
+    "kind",
+    "account",
+    "name",
+    "name_key",
+    "path",
+    "created_at",
+    "boundary",
+    "description",
+    "trust_policy",
+    "max_session",
+];
+const POLICY_COLUMNS: &[&str] = &[
+    "unique_id",
+    "account",
+    "name",
+    "name_key",
+    "path",
+    "description",
+    "default_version",
+    "latest_version",
+    "created_at",
+    "updated_at",
+];
+const ACCESS_KEY_COLUMNS: &[&str] = &[
+    "access_key_id",
+    "account",
+    "principal",
+    "secret_sealed",
+    "created_at",
+    "owner",
+    "status",
+    "last_used_at",
+    "last_used_service",
+    "last_used_region",
+];
 const BLOB_COLUMNS: &[&str] =
     &["id", "digest", "domain", "storage_key", "inline_bytes", "size", "stored_at", "scrubbed_at", "quarantined_at"];
 const MANIFEST_COLUMNS: &[&str] = &[

@@ -1,7 +1,8 @@
 //! Facts and bytes: what the registry remembers, and the two seams it remembers them through.
 //!
 //! * [`Database`] runs functions of a [`Transaction`]; one module of SQL per entity ([`repositories`], [`blobs`],
-//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`properties`], [`leases`]) says what can be asked.
+//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`identity`], [`properties`], [`leases`])
+//!   says what can be asked.
 //! * [`BlobStore`] keeps bytes under keys that are used once. Only the database knows which key holds which digest.
 //! * [`Archive`] keeps backups under names: [`dump`] says what of the database is in them.
 //! * [`Clock`] and [`Random`] are the only ways to the time and to randomness.
@@ -21,6 +22,7 @@ pub mod database;
 pub mod database_contract;
 pub mod dump;
 pub mod garbage;
+pub mod identity;
 pub mod leases;
 pub mod manifests;
 pub mod properties;
