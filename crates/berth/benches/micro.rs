@@ -1,19 +1,24 @@
 //! What parts of a request cost by themselves: `bench/micro`.
 //!
 //! Routing, authentication, the parsing of a manifest, and whole answers without a socket: a manifest by tag and a page of tags,
-//! in a repository with few tags and in one with many.
+//! in a repository with few tags and in one with many. What a decision about a user with many policies costs, by itself and in an
+//! answer.
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use berth_aws::{AccessKeyId, AccountId, Region, SecretAccessKey};
 use berth_domain::administrator::AccessKey;
+use berth_domain::identity::Owner;
+use berth_domain::identity::policies::NewPolicy;
+use berth_domain::identity::principals::NewPrincipal;
 use berth_domain::images::Push;
 use berth_domain::seal::ServerKey;
-use berth_domain::{Domain, Parts, Settings};
+use berth_domain::{Action, Domain, Parts, Settings};
 use berth_http::auth;
 use berth_http::front::Front;
 use berth_http::server::{Handler as _, RequestBody};
@@ -44,21 +49,7 @@ type Done<T = ()> = Result<T, Box<dyn Error>>;
 
 fn settings() -> Done<Settings> {
     let registry = Registry { account: AccountId::parse("000000000000")?, region: Region::parse("us-east-1")? };
-    Ok(Settings {
-        registry,
-        create_on_push: true,
-        allow_sparse_indexes: false,
-        anonymous_pull: Vec::new(),
-        read_only: false,
-        free_space_minimum: 0,
-        inline_blob_bytes: 16 * 1024,
-        layer_bytes: 1 << 30,
-        repository_bytes: 0,
-        account_bytes: 0,
-        open_uploads: 100,
-        gc_grace: Duration::from_hours(24),
-        upload_ttl: Duration::from_hours(1),
-    })
+    Ok(Settings { inline_blob_bytes: 16 * 1024, ..Settings::new(registry) })
 }
 
 async fn open(folder: &Path) -> Done<Domain> {
@@ -142,10 +133,12 @@ fn headers() -> HeaderMap {
 fn authentication(criterion: &mut Criterion) -> Done {
     let (runtime, folder) = (Runtime::new()?, tempfile::tempdir()?);
     let domain = runtime.block_on(open(folder.path()))?;
-    let headers = headers();
-    runtime.block_on(auth::caller(&domain, &headers))?;
+    let mut request = http::Request::new(());
+    *request.headers_mut() = headers();
+    let (parts, ()) = request.into_parts();
+    runtime.block_on(auth::caller(&domain, &parts))?;
     criterion.bench_function("authentication, Basic", |bencher| {
-        bencher.to_async(&runtime).iter(|| auth::caller(&domain, black_box(&headers)));
+        bencher.to_async(&runtime).iter(|| auth::caller(&domain, black_box(&parts)));
     });
     Ok(())
 }
@@ -177,12 +170,78 @@ fn answers(criterion: &mut Criterion) -> Done {
     Ok(())
 }
 
+/// A policy of twenty statements; only the last statement of the last of ten allows anything on the repositories here.
+fn policy(nth: usize) -> String {
+    let statement = |number: usize| {
+        let resource = match (nth, number) {
+            (9, 19) => "arn:aws:ecr:us-east-1:000000000000:repository/*".to_owned(),
+            _ => format!("arn:aws:ecr:us-east-1:000000000000:repository/team-{nth}/project-{number}/*"),
+        };
+        json!({
+            "Effect": "Allow", "Resource": resource,
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
+            "Condition": { "StringNotEquals": { "aws:PrincipalTag/team": "nobody" } },
+        })
+    };
+    let statements: Vec<_> = (0..20).map(statement).collect();
+    json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+}
+
+/// A user with ten policies of twenty statements; the access key as an `Authorization` header has it.
+async fn user_of_many_statements(domain: &Domain) -> Done<HeaderValue> {
+    let (admin, owner) = (domain.administrator(), Owner::user("many"));
+    let new = NewPrincipal { owner: owner.clone(), path: "/".to_owned(), boundary: None, tags: Vec::new(), role: None };
+    domain.create_principal(&admin, new).await?;
+    for nth in 0..10 {
+        let (name, path) = (format!("policy-{nth}"), "/".to_owned());
+        let new = NewPolicy { name, path, description: None, document: policy(nth), tags: Vec::new() };
+        let made = domain.create_policy(&admin, new).await?;
+        domain.attach_policy(&admin, &owner, &made.arn).await?;
+    }
+    let (key, _) = domain.create_access_key(&admin, "many").await?;
+    let credentials = STANDARD.encode(format!("{}:{}", key.id, key.secret.reveal()));
+    Ok(HeaderValue::try_from(format!("Basic {credentials}"))?)
+}
+
+/// What authorisation costs: the decision by itself, and a whole answer to the administrator and to such a user.
+fn decisions(criterion: &mut Criterion) -> Done {
+    let (runtime, folder) = (Runtime::new()?, tempfile::tempdir()?);
+    let domain = Arc::new(runtime.block_on(open(folder.path()))?);
+    runtime.block_on(fill(&domain, "app", 10))?;
+    let user = runtime.block_on(user_of_many_statements(&domain))?;
+    let mut request = http::Request::new(());
+    request.headers_mut().insert(http::header::AUTHORIZATION, user.clone());
+    let (parts, ()) = request.into_parts();
+    let (caller, name) = (runtime.block_on(auth::caller(&domain, &parts))?, RepositoryName::parse("app")?);
+    runtime.block_on(domain.allow(&caller, Action::BatchGetImage, &name))?;
+    criterion.bench_function("decision, 10 policies of 20 statements", |bencher| {
+        bencher.to_async(&runtime).iter(|| domain.allow(&caller, Action::BatchGetImage, black_box(&name)));
+    });
+    let front = Arc::new(Front::new(domain, None, Arc::new(AtomicBool::new(false))));
+    let mut group = criterion.benchmark_group("manifest without a socket");
+    for (who, authorization) in [("administrator", HeaderValue::from_static(AUTHORIZATION)), ("such a user", user)] {
+        let request = || {
+            let mut request = Request::new(RequestBody::from_bytes(Bytes::new()));
+            *request.uri_mut() = Uri::from_static("/v2/app/manifests/t-000007");
+            request.headers_mut().insert(http::header::AUTHORIZATION, authorization.clone());
+            request
+        };
+        assert_eq!(runtime.block_on(Arc::clone(&front).call(request())).status(), 200, "{who}");
+        group.bench_function(who, |bencher| {
+            bencher.to_async(&runtime).iter(|| Arc::clone(&front).call(request()));
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
 fn main() -> Done {
     let mut criterion = Criterion::default().configure_from_args();
     routing(&mut criterion);
     manifests(&mut criterion);
     authentication(&mut criterion)?;
     answers(&mut criterion)?;
+    decisions(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }

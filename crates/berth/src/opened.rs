@@ -16,7 +16,7 @@ use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Settings;
-use crate::config::kinds::DatabaseUrl;
+use crate::config::kinds::{Challenge, DatabaseUrl};
 use crate::failure::Failure;
 use crate::stores;
 
@@ -144,6 +144,12 @@ fn rules(settings: &Settings) -> Rules {
         create_on_push: registry.create_on_push,
         allow_sparse_indexes: registry.allow_sparse_indexes,
         anonymous_pull: settings.auth.anonymous_pull.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        hands_out_tokens: match settings.auth.challenge {
+            Challenge::Auto => !settings.auth.anonymous_pull.is_empty(),
+            Challenge::Basic => false,
+            Challenge::Bearer => true,
+        },
+        clock_skew: settings.auth.clock_skew,
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
         inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_domain::Domain;
 use berth_domain::administrator::AccessKey;
+use berth_http::aws::{AwsDoor, AwsOnly};
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
 use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles, settle_figures};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -45,10 +46,18 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     let figures = match (&settings.metrics.listen, render) {
         (Some(address), Some(render)) => {
             let listen = vec![listen_address(address)];
-            let own = ServerSettings { listen, access_log: access, ..ServerSettings::default() };
+            let own = ServerSettings { listen, access_log: access.clone(), ..ServerSettings::default() };
             Some(Server::bind(own, Arc::new(MetricsOnly(render))).map_err(started)?)
         }
         _ => None,
+    };
+    let apis = match &settings.api.listen {
+        Some(address) => {
+            let listen = vec![listen_address(address)];
+            let own = ServerSettings { listen, ..server_settings(settings, files, access.clone()) };
+            Some(Server::bind(own, Arc::new(AwsOnly(AwsDoor::new(Arc::clone(&domain))))).map_err(started)?)
+        }
+        None => None,
     };
     let urls = server.urls();
     let url = urls.first().map_or("", String::as_str);
@@ -57,6 +66,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     }
     warn_of_open_doors(settings);
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
+    tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
     tokio::spawn(every(UPKEEP, settle_figures));
     if settings.scrub.enabled {
@@ -66,11 +76,16 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     if settings.gc.enabled && !settings.storage.read_only {
         tokio::spawn(berth_worker::gc::run(Arc::clone(&domain), settings.gc.interval));
     }
-    let figures = figures.map(|figures| tokio::spawn(figures.run(std::future::pending())));
+    let mut beside = Vec::new();
+    for other in [figures, apis].into_iter().flatten() {
+        tracing::info!(urls = other.urls().join(" "), "serving beside");
+        beside.push(tokio::spawn(other.run(std::future::pending())));
+    }
     output::result(&format!("berth ready url={url}"));
     tracing::info!(urls = urls.join(" "), "serving");
     server.run(signals.stop(draining)).await.map_err(started)?;
-    figures.inspect(tokio::task::JoinHandle::abort);
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    berth_worker::key_usage::write(&domain).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,45 +1,33 @@
-//! The administrator's access key: made at first start, given by the environment, or reset.
+//! The administrator of the registry's own account: made at first start, its key given by the environment, or reset.
 
-use berth_aws::{AccessKeyId, SecretAccessKey, arn};
-use berth_store::access_keys::{self, AccessKeyRecord};
-use berth_store::clock::sixteen;
+use berth_aws::arn;
+use berth_store::access_keys;
+use berth_store::identity::attachments;
 
 use crate::Domain;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::identity::accounts::{ADMINISTRATOR, ensure_administrator};
+use crate::identity::keys::key_record;
+use crate::identity::{IdentityError, managed};
 
-const NAME: &str = "administrator";
-
-/// An access key, both halves.
-#[derive(Debug, Clone)]
-pub struct AccessKey {
-    /// The public half.
-    pub id: AccessKeyId,
-    /// The secret half.
-    pub secret: SecretAccessKey,
-}
+pub use crate::identity::keys::AccessKey;
 
 impl Domain {
-    /// The administrator as a caller, for commands of an operator who holds the data folder.
+    /// Whoever holds the data folder, for operators' commands. Known by the administrator's name.
     pub fn administrator(&self) -> Caller {
-        let account = self.settings.registry.account.clone();
-        Caller::Administrator { principal: arn::user(&account, NAME), account }
+        self.operator_of(&self.settings.registry.account)
+    }
+
+    /// The same for another account.
+    pub fn operator_of(&self, account: &berth_aws::AccountId) -> Caller {
+        Caller::operator(account.clone(), arn::user(account, ADMINISTRATOR))
     }
 
     /// Makes the administrator's key where there is none; returned once, for showing it.
     pub async fn ensure_administrator_key(&self) -> Result<Option<AccessKey>, Error> {
         let key = self.random_key();
-        let record = self.sealed(&key)?;
-        let made = self
-            .database
-            .write(move |txn| {
-                let exists = access_keys::principal_has_key(txn, &record.principal)?;
-                if !exists {
-                    access_keys::replace_for_principal(txn, &record)?;
-                }
-                Ok::<_, Error>(!exists)
-            })
-            .await?;
+        let made = self.write_administrator_key(&key, false).await?;
         Ok(made.then_some(key))
     }
 
@@ -48,37 +36,35 @@ impl Domain {
         if self.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.is_ok() {
             return Ok(());
         }
-        let record = self.sealed(&key)?;
-        self.database.write(move |txn| access_keys::replace_for_principal(txn, &record).map_err(Error::from)).await
+        self.write_administrator_key(&key, true).await.map(|_| ())
     }
 
     /// Replaces the administrator's key by a new one; the old one is refused within seconds, on all nodes.
     pub async fn reset_administrator_key(&self) -> Result<AccessKey, Error> {
         let key = self.random_key();
-        let record = self.sealed(&key)?;
-        self.database.write(move |txn| access_keys::replace_for_principal(txn, &record).map_err(Error::from)).await?;
+        self.write_administrator_key(&key, true).await?;
         Ok(key)
     }
 
-    fn random_key(&self) -> AccessKey {
-        let mut secret = [0; 40];
-        self.random.fill(&mut secret);
-        AccessKey {
-            id: AccessKeyId::from_random(sixteen(self.random.as_ref())),
-            secret: SecretAccessKey::from_random(secret),
-        }
-    }
-
-    fn sealed(&self, key: &AccessKey) -> Result<AccessKeyRecord, Error> {
-        let owner = key.id.as_str();
-        let sealed = self.server_key.seal(owner, key.secret.reveal().as_bytes(), self.random.as_ref());
-        let account = self.settings.registry.account.clone();
-        Ok(AccessKeyRecord {
-            id: key.id.clone(),
-            principal: arn::user(&account, NAME),
-            account,
-            secret_sealed: sealed.ok_or(Error::WrongServerKey)?,
-            created_at: self.clock.now(),
+    /// Makes the administrator where there is none, and gives it the key: always, or only if it has none. Whether it was
+    /// given.
+    async fn write_administrator_key(&self, key: &AccessKey, always: bool) -> Result<bool, Error> {
+        let (account, now, fresh) = (self.settings.registry.account.clone(), self.clock.now(), self.new_user_id());
+        let (id, sealed) = (key.id.clone(), self.sealed_administrator_secret(key)?);
+        self.change_access_anyway(move |txn| {
+            let user = ensure_administrator(txn, &account, &fresh, now)?;
+            access_keys::adopt(txn, &user.arn(), &user.unique_id)?;
+            if !always && !access_keys::of_owner(txn, &user.unique_id)?.is_empty() {
+                return Ok(false);
+            }
+            // Whoever asks for this holds the server: rights that were taken from the administrator come back.
+            attachments::attach(txn, &user.unique_id, managed::ADMINISTRATOR)?;
+            let record = key_record(&id, &user, sealed.clone(), now);
+            if access_keys::replace_for_owner(txn, &record)? {
+                return Ok(true);
+            }
+            Err(IdentityError::Exists { kind: "Access key", name: id.as_str().to_owned() }.into())
         })
+        .await
     }
 }

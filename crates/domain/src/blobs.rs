@@ -52,7 +52,7 @@ impl Domain {
         name: &RepositoryName,
         digest: &Digest,
     ) -> Result<BlobHandle, Error> {
-        caller.allow(Action::BatchCheckLayerAvailability, name, &self.settings)?;
+        self.allow(caller, Action::BatchCheckLayerAvailability, name).await?;
         let (found, promised) = self.find_blob(name, digest).await.map_err(|error| match error {
             Error::Damaged(digest) => Error::BlobUnknown(digest),
             other => other,
@@ -71,7 +71,7 @@ impl Domain {
 
     /// A blob of a repository for a GET.
     pub async fn get_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
-        caller.allow(Action::GetDownloadUrlForLayer, name, &self.settings)?;
+        self.allow(caller, Action::GetDownloadUrlForLayer, name).await?;
         self.find_blob(name, digest).await.map(|(found, _)| found)
     }
 
@@ -171,7 +171,7 @@ impl Domain {
 
     /// Takes a blob away from a repository, unless a manifest there uses it.
     pub async fn delete_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<(), Error> {
-        caller.allow(Action::BatchDeleteImage, name, &self.settings)?;
+        self.allow(caller, Action::BatchDeleteImage, name).await?;
         self.ensure_not_read_only()?;
         let (settings, now) = (self.settings.clone(), self.clock.now());
         let (name, digest) = (name.clone(), digest.clone());

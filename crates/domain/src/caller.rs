@@ -1,10 +1,13 @@
-//! Who asks, and what they may do. Operations of every door are judged as the ECR actions that they amount to.
+//! Who asks. Operations of every door are judged as the ECR actions that they amount to (see `access`).
 
-use berth_aws::{AccountId, arn};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use berth_aws::AccountId;
 use berth_oci::name::RepositoryName;
 
-use crate::error::Error;
-use crate::settings::Settings;
+use crate::access::scopes::Scope;
+use crate::principal::Identity;
 
 /// The actions of ECR that operations are judged as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,9 +32,26 @@ pub enum Action {
     ListImages,
     /// Catalog.
     DescribeRepositories,
+    /// What a repository may be done with, by whom.
+    SetRepositoryPolicy,
+    /// Taking that away.
+    DeleteRepositoryPolicy,
+    /// Reading it.
+    GetRepositoryPolicy,
+    /// Naming facts about a repository.
+    TagResource,
 }
 
 impl Action {
+    /// What a pull needs, so that an anonymous-pull pattern grants it.
+    pub const PULL: [Self; 5] = [
+        Self::BatchGetImage,
+        Self::BatchCheckLayerAvailability,
+        Self::GetDownloadUrlForLayer,
+        Self::ListImages,
+        Self::DescribeRepositories,
+    ];
+
     /// The action as policies and messages name it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,133 +65,127 @@ impl Action {
             Self::PutImage => "ecr:PutImage",
             Self::ListImages => "ecr:ListImages",
             Self::DescribeRepositories => "ecr:DescribeRepositories",
+            Self::SetRepositoryPolicy => "ecr:SetRepositoryPolicy",
+            Self::DeleteRepositoryPolicy => "ecr:DeleteRepositoryPolicy",
+            Self::GetRepositoryPolicy => "ecr:GetRepositoryPolicy",
+            Self::TagResource => "ecr:TagResource",
         }
-    }
-
-    /// Whether a pull needs it, so that an anonymous-pull pattern grants it.
-    const fn is_pull(self) -> bool {
-        matches!(
-            self,
-            Self::BatchGetImage
-                | Self::BatchCheckLayerAvailability
-                | Self::GetDownloadUrlForLayer
-                | Self::ListImages
-                | Self::DescribeRepositories
-        )
     }
 }
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+/// What is known of a request beside who sends it: what conditions of policies ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// The client's address (`aws:SourceIp`).
+    pub source_ip: Option<IpAddr>,
+    /// Whether it came encrypted (`aws:SecureTransport`).
+    pub is_secure: bool,
+    /// What the client calls itself (`aws:UserAgent`).
+    pub user_agent: Option<String>,
+}
+
+/// Who asks, and how the request came.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(crate) standing: Standing,
+    pub(crate) circumstances: Circumstances,
+    /// Where a token narrows what the caller may do: to so much.
+    pub(crate) scopes: Option<Arc<[Scope]>>,
+    pub(crate) granted: Granted,
+}
+
+/// What a door has heard that the caller may do; good for one operation, and never for a copy of the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Granted(Mutex<Option<(Action, RepositoryName)>>);
+
+impl Granted {
+    pub(crate) fn put(&self, granted: (Action, RepositoryName)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+    }
+
+    pub(crate) fn take(&self) -> Option<(Action, RepositoryName)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Clone for Granted {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Standing {
     /// Somebody who gave no credentials.
     Anonymous,
-    /// The administrator of an account, who may do everything in it.
-    Administrator {
-        /// The account.
-        account: AccountId,
-        /// The principal's ARN.
-        principal: String,
-    },
-    /// A principal that nothing was granted to.
-    Powerless {
-        /// The principal's ARN.
-        principal: String,
-    },
+    /// Whoever holds the data folder: no policy is asked.
+    Operator { account: AccountId, principal: String },
+    /// Somebody whose credentials were checked.
+    Known(Arc<Identity>),
 }
 
 impl Caller {
+    /// Somebody who gave no credentials.
+    pub fn anonymous() -> Self {
+        Self::of(Standing::Anonymous)
+    }
+
+    /// Whoever holds the data folder, who may do everything in the account; named by the ARN.
+    pub fn operator(account: AccountId, principal: String) -> Self {
+        Self::of(Standing::Operator { account, principal })
+    }
+
+    /// Somebody whose credentials were checked.
+    pub fn known(identity: Arc<Identity>) -> Self {
+        Self::of(Standing::Known(identity))
+    }
+
+    fn of(standing: Standing) -> Self {
+        Self { standing, circumstances: Circumstances::default(), scopes: None, granted: Granted::default() }
+    }
+
+    /// The caller of a request that came so.
+    #[must_use]
+    pub fn under(mut self, circumstances: Circumstances) -> Self {
+        self.circumstances = circumstances;
+        self
+    }
+
+    /// The caller with a token that opens so much.
+    #[must_use]
+    pub(crate) fn within(mut self, scopes: Arc<[Scope]>) -> Self {
+        self.scopes = Some(scopes);
+        self
+    }
+
+    /// Whether nobody is logged in.
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self.standing, Standing::Anonymous)
+    }
+
+    /// Who it is, where credentials were checked.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.standing {
+            Standing::Known(identity) => Some(identity),
+            Standing::Anonymous | Standing::Operator { .. } => None,
+        }
+    }
+
     /// The ARN that pushes are remembered by.
     pub fn principal(&self) -> &str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::Administrator { principal, .. } | Self::Powerless { principal } => principal,
+        match &self.standing {
+            Standing::Anonymous => "anonymous",
+            Standing::Operator { principal, .. } => principal,
+            Standing::Known(identity) => &identity.arn,
         }
     }
 
-    /// Whether the caller may do `action` on a repository.
-    pub fn may(&self, action: Action, repository: &RepositoryName, settings: &Settings) -> bool {
-        match self {
-            Self::Administrator { account, .. } => *account == settings.registry.account,
-            Self::Powerless { .. } => false,
-            Self::Anonymous => {
-                action.is_pull() && settings.anonymous_pull.iter().any(|pattern| matches(pattern, repository.as_str()))
-            }
-        }
-    }
-
-    /// The first line of an operation: goes on only where the caller may do `action` on the repository.
-    pub fn allow(&self, action: Action, repository: &RepositoryName, settings: &Settings) -> Result<(), Error> {
-        if self.may(action, repository, settings) {
-            return Ok(());
-        }
-        Err(self.refusal(action, || {
-            arn::repository(&settings.registry.region, &settings.registry.account, repository.as_str())
-        }))
-    }
-
-    /// Goes on only where the caller administers the registry.
-    pub fn allow_administration(&self, action: &'static str, settings: &Settings) -> Result<(), Error> {
-        match self {
-            Self::Administrator { account, .. } if *account == settings.registry.account => Ok(()),
-            Self::Anonymous => Err(Error::Unauthenticated),
-            other => Err(Error::Denied { principal: other.principal().to_owned(), action, resource: "*".to_owned() }),
-        }
-    }
-
-    fn refusal(&self, action: Action, resource: impl FnOnce() -> String) -> Error {
-        match self {
-            Self::Anonymous => Error::Unauthenticated,
-            other => {
-                Error::Denied { principal: other.principal().to_owned(), action: action.as_str(), resource: resource() }
-            }
-        }
-    }
-}
-
-/// Whether a pattern, in which `*` stands for any characters, covers a whole text. Linear in both for one `*`, and never
-/// worse than their product.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            p += 1;
-            t += 1;
-        } else if let Some((star_p, star_t)) = star {
-            star = Some((star_p, star_t + 1));
-            p = star_p + 1;
-            t = star_t + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|b| *b == b'*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_cover_whole_names() {
-        let table = [
-            ("*", "a/b", true),
-            ("public/*", "public/a/b", true),
-            ("public/*", "public", false),
-            ("public", "public", true),
-            ("public", "publicity", false),
-            ("a*c*e", "abcde", true),
-            ("a*c*e", "abcd", false),
-            ("", "a", false),
-            ("**", "", true),
-        ];
-        for (pattern, text, expected) in table {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+    /// The account; nobody has none.
+    pub fn account(&self) -> Option<&AccountId> {
+        match &self.standing {
+            Standing::Anonymous => None,
+            Standing::Operator { account, .. } => Some(account),
+            Standing::Known(identity) => Some(&identity.account),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong, by kind. Each door has one exhaustive match from here to its own codes.
 
+use berth_aws::sigv4::SigV4Error;
 use berth_oci::digest::Digest;
 use berth_oci::manifest::ManifestError;
 use berth_oci::name::RepositoryName;
@@ -14,16 +15,36 @@ pub enum Error {
     /// The access key is unknown or its secret is wrong.
     #[error("the access key id or the secret access key is wrong")]
     WrongCredentials,
-    /// The caller may not do this.
-    #[error("{principal} is not allowed to call {action} on {resource}")]
+    /// The caller may not do this. The words are AWS's.
+    #[error("User: {principal} is not authorized to perform: {action} on resource: {resource}{}", behind(.because))]
     Denied {
         /// Who asked.
         principal: String,
-        /// The ECR action.
+        /// The action.
         action: &'static str,
         /// On what.
         resource: String,
+        /// Which policy denies it, or which kind of policy does not allow it; empty where that would tell too much.
+        because: String,
     },
+    /// The token opens less than this.
+    #[error("the token does not cover this: ask for one with the scope of the challenge")]
+    OutOfScope,
+    /// The authorization token was good once.
+    #[error("Your authorization token has expired. Reauthenticate and try again.")]
+    ExpiredLogin,
+    /// The access key of a signature is unknown or switched off, or its session token is not its own.
+    #[error("The security token included in the request is invalid.")]
+    InvalidClientToken,
+    /// Temporary credentials have ended.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
+    /// A signature is wrong.
+    #[error(transparent)]
+    Signature(#[from] SigV4Error),
+    /// IAM or STS refuse.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// There is no such repository.
     #[error("repository {0} does not exist in this registry")]
     RepositoryUnknown(RepositoryName),
@@ -135,6 +156,7 @@ pub enum Error {
 }
 
 use crate::body::BodyFailed;
+use crate::identity::IdentityError;
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
@@ -152,5 +174,28 @@ impl From<BlobStoreError> for Error {
             BlobStoreError::DigestMismatch { expected, actual } => Self::DigestMismatch { expected, actual },
             other => Self::BlobStore(other),
         }
+    }
+}
+
+/// The end of a sentence, where there is one.
+fn behind(because: &str) -> String {
+    if because.is_empty() { String::new() } else { format!(" {because}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_without_a_reason_ends_with_the_resource() {
+        let denied = |because: &str| {
+            let principal = "arn:aws:iam::000000000000:user/a".to_owned();
+            let (resource, because) = ("*".to_owned(), because.to_owned());
+            Error::Denied { principal, action: "sts:AssumeRole", resource, because }.to_string()
+        };
+        let begin =
+            "User: arn:aws:iam::000000000000:user/a is not authorized to perform: sts:AssumeRole on resource: *";
+        assert_eq!(denied(""), begin);
+        assert_eq!(denied("because of that"), format!("{begin} because of that"));
     }
 }

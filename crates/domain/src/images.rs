@@ -69,7 +69,7 @@ struct Stored {
 impl Domain {
     /// The manifest that a tag or digest names.
     pub async fn resolve(&self, caller: &Caller, name: &RepositoryName, reference: &Reference) -> Result<Found, Error> {
-        caller.allow(Action::BatchGetImage, name, &self.settings)?;
+        self.allow(caller, Action::BatchGetImage, name).await?;
         let FoundManifest { record, .. } = self.look_up_manifest(name, reference).await?;
         Ok(Found { digest: record.digest, media_type: record.media_type, size: record.size })
     }
@@ -81,7 +81,7 @@ impl Domain {
         name: &RepositoryName,
         reference: &Reference,
     ) -> Result<(Found, Bytes), Error> {
-        caller.allow(Action::BatchGetImage, name, &self.settings)?;
+        self.allow(caller, Action::BatchGetImage, name).await?;
         let FoundManifest { record, blob } = self.look_up_manifest(name, reference).await?;
         let blob = blob.ok_or_else(|| Error::Damaged(record.digest.clone()))?;
         let bytes = self.content(&blob).await?;
@@ -102,7 +102,7 @@ impl Domain {
 
     /// Stores a manifest and points its tags to it, all or nothing.
     pub async fn push_manifest(&self, caller: &Caller, name: &RepositoryName, push: Push) -> Result<Pushed, Error> {
-        caller.allow(Action::PutImage, name, &self.settings)?;
+        self.allow(caller, Action::PutImage, name).await?;
         self.ensure_writable().await?;
         let manifest = Manifest::parse(&push.bytes, push.content_type.as_deref())?;
         let digest = checked_digest(&push)?;
@@ -188,7 +188,7 @@ impl Domain {
         name: &RepositoryName,
         reference: &Reference,
     ) -> Result<(), Error> {
-        caller.allow(Action::BatchDeleteImage, name, &self.settings)?;
+        self.allow(caller, Action::BatchDeleteImage, name).await?;
         self.ensure_not_read_only()?;
         let (settings, name, reference) = (self.settings.clone(), name.clone(), reference.clone());
         let change = self.change(caller);

@@ -1,33 +1,41 @@
 //! The operations of the registry and every rule they follow.
 //!
 //! Begin with [`Domain`]: each door calls its methods and decides nothing itself. The first line of every operation is
-//! the authorisation ([`Caller::allow`]); bytes go to the blob store first, then one transaction writes the rows.
+//! the authorisation ([`Domain::allow`]); bytes go to the blob store first, then one transaction writes the rows.
 //!
 //! It may not know HTTP, an engine of the database, or where blobs lie.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod access;
 pub mod administrator;
 pub mod backup;
 pub mod blobs;
 pub mod body;
 pub mod caller;
 mod contents;
+mod credential;
 pub mod error;
 pub mod garbage;
+pub mod identity;
 pub mod images;
 pub mod import;
+mod key_usage;
 pub mod login;
 pub mod moving;
+pub mod passes;
+mod pattern;
+pub mod principal;
 pub mod quota;
 pub mod rebuild;
 pub mod referrers;
 pub mod repair;
 pub mod repositories;
+pub mod repository_policies;
 pub mod seal;
 pub mod settings;
 pub mod stats;
+pub mod sts;
 pub mod tags;
-pub mod tokens;
 pub mod uploads;
 pub mod verify;
 
@@ -36,7 +44,7 @@ use std::sync::Arc;
 use berth_store::{BlobStore, Clock, Database, Random};
 
 pub use body::{Body, BodyFailed};
-pub use caller::{Action, Caller};
+pub use caller::{Action, Caller, Circumstances};
 pub use error::Error;
 pub use settings::Settings;
 
@@ -50,7 +58,9 @@ pub struct Domain {
     server_key: seal::ServerKey,
     sessions: uploads::Sessions,
     node: String,
-    known_keys: login::KnownKeys,
+    facts: access::facts::Facts,
+    key_usage: key_usage::KeyUsage,
+    anonymous: Vec<berth_aws::policy::Named>,
     contents: contents::Contents,
 }
 
@@ -81,9 +91,28 @@ impl Domain {
         garbage::keep_keys_of_lost_database(&parts).await?;
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
-        let (sessions, known_keys, contents) = Default::default();
+        let (sessions, facts, key_usage, contents) = Default::default();
+        let anonymous = access::anonymous_policies(&settings)?;
         let settings = Arc::new(settings);
-        Ok(Self { database, blobs, clock, random, settings, server_key, sessions, node, known_keys, contents })
+        Ok(Self {
+            database,
+            blobs,
+            clock,
+            random,
+            settings,
+            server_key,
+            sessions,
+            node,
+            facts,
+            key_usage,
+            anonymous,
+            contents,
+        })
+    }
+
+    /// What the clock says.
+    pub fn now(&self) -> berth_store::Timestamp {
+        self.clock.now()
     }
 
     /// What the operator decided.

@@ -1,87 +1,152 @@
-//! From an access key to a caller, at little cost per request.
+//! From what a client shows to a caller, at little cost per request.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use berth_aws::{AccessKeyId, AccountId, SecretAccessKey};
+use berth_aws::sigv4::{Demands, Presented, SignedRequest, verify};
+use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_store::Timestamp;
-use berth_store::access_keys::{self, AccessKeyRecord};
 
 use crate::Domain;
+use crate::access::scopes::Scope;
 use crate::caller::Caller;
+use crate::credential::{Credential, of_key, of_pass};
 use crate::error::Error;
-use crate::seal::ServerKey;
+use crate::passes::{BEARER_LIFE, Holder, LOGIN_LIFE, Pass, PassKind, PassText};
 
-/// A key that was replaced elsewhere is refused after at most this long.
-const FRESH_FOR: Duration = Duration::from_secs(5);
+/// The user name that goes with an authorization token.
+pub const TOKEN_USER: &str = "AWS";
 
-#[derive(Clone)]
-pub(crate) struct KnownKey {
-    account: AccountId,
-    principal: String,
-    pub(crate) secret: SecretAccessKey,
-    read_at: Timestamp,
-}
-
-impl KnownKey {
-    pub(crate) fn into_caller(self) -> Caller {
-        Caller::Administrator { account: self.account, principal: self.principal }
-    }
-}
-
-/// Keys whose secrets were opened lately; only keys that exist get in, so that guessing does not fill it.
-#[derive(Default)]
-pub(crate) struct KnownKeys(Mutex<HashMap<AccessKeyId, KnownKey>>);
-
-impl KnownKeys {
-    fn get(&self, id: &AccessKeyId, now: Timestamp) -> Option<KnownKey> {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.get(id).filter(|known| now < known.read_at.after(FRESH_FOR) && now >= known.read_at).cloned()
-    }
-
-    fn put(&self, id: &AccessKeyId, known: Option<&KnownKey>) {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match known {
-            Some(known) => keys.insert(id.clone(), known.clone()),
-            None => keys.remove(id),
-        };
-    }
+/// An authorization token, and when it ends.
+#[derive(Debug, Clone)]
+pub struct AuthorizationToken {
+    /// The password that goes with [`TOKEN_USER`].
+    pub password: PassText,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 impl Domain {
-    /// Who holds this access key and knows its secret. Unknown ids and wrong secrets get the same answer.
-    pub async fn authenticate(&self, id: &str, secret: &[u8]) -> Result<Caller, Error> {
-        let known = match AccessKeyId::parse(id) {
-            Ok(id) => self.known_key(&id).await?,
-            Err(_) => None,
+    /// Who logs in with a name and a password: an access key and its secret, or `AWS` and an authorization token. Unknown
+    /// ids and wrong secrets get the same answer.
+    pub async fn authenticate(&self, user: &str, password: &[u8]) -> Result<Caller, Error> {
+        if user == TOKEN_USER {
+            let token = std::str::from_utf8(password).map_err(|_| Error::WrongCredentials)?;
+            return self.authenticate_pass(token, PassKind::Login, Error::ExpiredLogin).await;
+        }
+        let known = match AccessKeyId::parse(user) {
+            Ok(id) => self.keyed(&id).await?,
+            Err(_) => Arc::new(None),
         };
-        let Some(known) = known else {
+        let Some((known, secret)) = known.as_ref().as_ref().and_then(|known| Some((known, known.secret.as_ref()?)))
+        else {
             // Something is compared all the same, so that the time does not tell whether the id exists.
-            let _ = SecretAccessKey::from_random([0; 40]).matches(secret);
+            let _ = SecretAccessKey::from_random([0; 40]).matches(password);
             return Err(Error::WrongCredentials);
         };
-        if !known.secret.matches(secret) {
+        if !secret.matches(password) {
             return Err(Error::WrongCredentials);
         }
-        Ok(known.into_caller())
+        Ok(self.admit(known, "ecr"))
     }
 
-    pub(crate) async fn known_key(&self, id: &AccessKeyId) -> Result<Option<KnownKey>, Error> {
-        let now = self.clock.now();
-        if let Some(known) = self.known_keys.get(id, now) {
-            return Ok(Some(known));
+    /// Who shows a bearer token; nobody in particular where it was made for nobody.
+    pub async fn authenticate_bearer(&self, token: &str) -> Result<Caller, Error> {
+        self.authenticate_pass(token, PassKind::Bearer, Error::WrongCredentials).await
+    }
+
+    async fn authenticate_pass(&self, text: &str, kind: PassKind, ended: Error) -> Result<Caller, Error> {
+        let known = self.passed(text, kind).await?;
+        match known.as_ref() {
+            None => Err(Error::WrongCredentials),
+            Some(known) if known.has_ended(self.clock.now()) => Err(ended),
+            Some(known) => Ok(self.admit(known, "ecr")),
         }
-        let wanted = id.clone();
-        let record = self.database.read(move |txn| access_keys::find(txn, &wanted).map_err(Error::from)).await?;
-        let known = record.and_then(|record| open(record, &self.server_key, now));
-        self.known_keys.put(id, known.as_ref());
-        Ok(known)
     }
-}
 
-fn open(record: AccessKeyRecord, key: &ServerKey, now: Timestamp) -> Option<KnownKey> {
-    let opened = key.open(record.id.as_str(), &record.secret_sealed)?;
-    let secret = SecretAccessKey::parse(std::str::from_utf8(&opened).ok()?).ok()?;
-    Some(KnownKey { account: record.account, principal: record.principal, secret, read_at: now })
+    /// Who signed a request (AWS Signature Version 4).
+    pub async fn authenticate_signed(
+        &self,
+        request: &SignedRequest<'_>,
+        shown: &Presented,
+        demands: &Demands<'_>,
+    ) -> Result<Caller, Error> {
+        let known = self.signer(shown).await?;
+        let known = known.as_ref().as_ref().filter(|known| known.access_key_id() == Some(shown.access_key_id()));
+        let (known, secret) =
+            known.and_then(|known| Some((known, known.secret.as_ref()?))).ok_or(Error::InvalidClientToken)?;
+        verify(request, shown, secret.reveal(), demands)?;
+        if known.has_ended(self.clock.now()) {
+            return Err(Error::ExpiredToken);
+        }
+        Ok(self.admit(known, &shown.scope().service))
+    }
+
+    /// Goes on where a signature names credentials that there are, whether it was made with them or not.
+    pub async fn ensure_known_signer(&self, shown: &Presented) -> Result<(), Error> {
+        if self.signer(shown).await?.is_some() { Ok(()) } else { Err(Error::InvalidClientToken) }
+    }
+
+    /// The credentials that a signature names.
+    async fn signer(&self, shown: &Presented) -> Result<Arc<Option<Credential>>, Error> {
+        match (shown.session_token(), AccessKeyId::parse(shown.access_key_id())) {
+            (Some(token), _) => self.passed(token, PassKind::Session).await,
+            (None, Ok(id)) => self.keyed(&id).await,
+            (None, Err(_)) => Ok(Arc::new(None)),
+        }
+    }
+
+    fn admit(&self, known: &Credential, service: &str) -> Caller {
+        self.key_usage.note(known, service, self.clock.now());
+        known.caller()
+    }
+
+    /// The long-term access key of an id.
+    async fn keyed(&self, id: &AccessKeyId) -> Result<Arc<Option<Credential>>, Error> {
+        if let Some(kept) = self.kept_credential(id.as_str()).await? {
+            return Ok(kept);
+        }
+        let (wanted, key) = (id.clone(), self.server_key.clone());
+        self.read_credential(id.as_str(), move |txn| of_key(txn, &wanted, &key)).await
+    }
+
+    /// What a pass stands for. What no key of this registry sealed is not asked for in the database.
+    async fn passed(&self, text: &str, kind: PassKind) -> Result<Arc<Option<Credential>>, Error> {
+        let is_kind = |kept: &Option<Credential>| kept.as_ref().is_none_or(|known| known.pass == Some(kind));
+        if let Some(kept) = self.kept_credential(text).await?.filter(|kept| is_kind(kept)) {
+            return Ok(kept);
+        }
+        let Some(pass) = Pass::open(text, kind, &self.server_key) else { return Ok(Arc::new(None)) };
+        let key = self.server_key.clone();
+        self.read_credential(text, move |txn| of_pass(txn, &pass, kind, &key)).await
+    }
+
+    /// An authorization token for whoever asks, good for twelve hours or as long as the session lasts (ECR
+    /// `GetAuthorizationToken`).
+    pub fn get_authorization_token(&self, caller: &Caller) -> Result<AuthorizationToken, Error> {
+        let account = caller.account().unwrap_or(&self.settings.registry.account).clone();
+        let question = crate::access::Question::new("ecr:GetAuthorizationToken", "*", &account);
+        self.judge(caller, &question, crate::access::Surroundings::default())?;
+        let holder = caller.identity().and_then(|identity| identity.holder.clone()).ok_or(Error::Unauthenticated)?;
+        let ends = self.clock.now().after(LOGIN_LIFE);
+        let expires_at = caller
+            .identity()
+            .and_then(|identity| identity.session.as_ref())
+            .map_or(ends, |session| session.expires_at.min(ends));
+        let pass = Pass { holder, expires_at, scopes: None };
+        let password = pass.seal(PassKind::Login, &self.server_key, self.random.as_ref())?;
+        Ok(AuthorizationToken { password, expires_at })
+    }
+
+    /// A bearer token for a caller, or for nobody in particular, that opens no more than was asked for and is granted.
+    pub async fn issue_bearer(&self, caller: &Caller, asked: Vec<Scope>) -> Result<PassText, Error> {
+        let holder = match caller.identity() {
+            Some(identity) => identity.holder.clone().ok_or(Error::Unauthenticated)?,
+            None => Holder::Nobody,
+        };
+        let ends = self.clock.now().after(BEARER_LIFE);
+        let session = caller.identity().and_then(|identity| identity.session.as_ref());
+        let expires_at = session.map_or(ends, |session| session.expires_at.min(ends));
+        let scopes = self.granted_scopes(caller, asked).await?;
+        Pass { holder, expires_at, scopes: Some(scopes) }.seal(PassKind::Bearer, &self.server_key, self.random.as_ref())
+    }
 }

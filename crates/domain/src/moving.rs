@@ -39,7 +39,7 @@ impl Domain {
         new: &dyn BlobStore,
         progress: &dyn Progress,
     ) -> Result<Moved, Error> {
-        caller.allow_administration("berth:MigrateStore", &self.settings)?;
+        self.allow_administration(caller, "berth:MigrateStore")?;
         self.ensure_not_read_only()?;
         progress.expect(self.blob_totals().await?.1);
         let run = Run { domain: self, old, new, progress };

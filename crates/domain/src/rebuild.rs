@@ -64,7 +64,7 @@ struct Found {
 impl Domain {
     /// Finds what lies at keys that no row owns, and links it to the repository `into`. `pace` hears of the bytes.
     pub async fn rebuild(&self, caller: &Caller, into: &RepositoryName, pace: &mut dyn Pace) -> Result<Rebuilt, Error> {
-        caller.allow_administration("berth:Rebuild", &self.settings)?;
+        self.allow_administration(caller, "berth:Rebuild")?;
         self.ensure_not_read_only()?;
         let mut rebuilt = Rebuilt::default();
         let mut manifests = Vec::new();

@@ -23,7 +23,7 @@ impl Domain {
         artifact_type: Option<&str>,
         last: &str,
     ) -> Result<Page<ReferrerRecord>, Error> {
-        caller.allow(Action::BatchGetImage, name, &self.settings)?;
+        self.allow(caller, Action::BatchGetImage, name).await?;
         let (registry, name, subject) = (self.settings.registry.clone(), name.clone(), subject.clone());
         let (artifact_type, last) = (artifact_type.map(str::to_owned), last.to_owned());
         self.database

@@ -71,7 +71,7 @@ impl Domain {
         spare: &Spare<'_>,
         scratch: &File,
     ) -> Result<Repaired, BackupError> {
-        caller.allow_administration("berth:Repair", &self.settings)?;
+        self.allow_administration(caller, "berth:Repair")?;
         self.ensure_writable().await?;
         let in_tables = match spare {
             Spare::Backups(archive) => backup::find_in_tables(*archive, &named(&findings), scratch).await?,

@@ -32,34 +32,40 @@ impl<T> Page<T> {
 }
 
 impl Domain {
-    /// Goes on only for callers that may see some repositories. Which ones, [`Domain::catalog`] judges name by name.
-    pub fn allow_catalog(&self, caller: &Caller) -> Result<(), Error> {
-        match caller {
-            Caller::Anonymous if self.settings.anonymous_pull.is_empty() => Err(Error::Unauthenticated),
-            Caller::Anonymous | Caller::Administrator { .. } => Ok(()),
-            Caller::Powerless { .. } => {
-                caller.allow_administration(Action::DescribeRepositories.as_str(), &self.settings)
-            }
+    /// Goes on only for callers that may see some repositories, or all that there will be. Which ones,
+    /// [`Domain::catalog`] judges name by name.
+    pub async fn allow_catalog(&self, caller: &Caller) -> Result<(), Error> {
+        if caller.is_anonymous() {
+            return if self.anonymous.is_empty() { Err(Error::Unauthenticated) } else { Ok(()) };
+        }
+        let all = self.allow_on_any_repository(caller, Action::DescribeRepositories).await;
+        match all {
+            Err(Error::Denied { .. }) if !self.visible_behind(caller, "", 1).await?.is_empty() => Ok(()),
+            other => other,
         }
     }
 
     /// Up to `limit` repositories behind `last` that the caller may see, in byte order.
     pub async fn catalog(&self, caller: &Caller, last: &str, limit: u64) -> Result<Page<RepositoryName>, Error> {
-        self.allow_catalog(caller)?;
+        self.allow_catalog(caller).await?;
+        let visible = self.visible_behind(caller, last, limit.saturating_add(1)).await?;
+        Ok(Page::cut(visible, limit))
+    }
+
+    /// At least `wanted` repositories that the caller may see, if there are so many.
+    async fn visible_behind(&self, caller: &Caller, last: &str, wanted: u64) -> Result<Vec<RepositoryName>, Error> {
         let mut visible = Vec::new();
         let mut last = last.to_owned();
         loop {
             let batch = self.repositories_behind(&last).await?;
             let Some(end) = batch.last() else { break };
             end.as_str().clone_into(&mut last);
-            visible.extend(
-                batch.into_iter().filter(|name| caller.may(Action::DescribeRepositories, name, &self.settings)),
-            );
-            if u64::try_from(visible.len()).unwrap_or(u64::MAX) > limit {
+            visible.extend(self.only_allowed(caller, Action::DescribeRepositories, batch).await?);
+            if u64::try_from(visible.len()).unwrap_or(u64::MAX) >= wanted {
                 break;
             }
         }
-        Ok(Page::cut(visible, limit))
+        Ok(visible)
     }
 
     async fn repositories_behind(&self, last: &str) -> Result<Vec<RepositoryName>, Error> {

@@ -16,7 +16,7 @@ impl Domain {
         after: &str,
         limit: u64,
     ) -> Result<Vec<RepositorySizes>, Error> {
-        caller.allow_administration(Action::DescribeRepositories.as_str(), &self.settings)?;
+        self.allow_administration(caller, Action::DescribeRepositories.as_str())?;
         let (registry, after) = (self.settings.registry.clone(), after.to_owned());
         self.database.read(move |txn| stats::repositories(txn, &registry, &after, limit).map_err(Error::from)).await
     }
@@ -29,7 +29,7 @@ impl Domain {
         after: i64,
         limit: u64,
     ) -> Result<Vec<ImageSizes>, Error> {
-        caller.allow(Action::ListImages, name, &self.settings)?;
+        self.allow(caller, Action::ListImages, name).await?;
         let (settings, name) = (self.settings.clone(), name.clone());
         self.database
             .read(move |txn| {

@@ -18,7 +18,7 @@ impl Domain {
         last: &str,
         limit: u64,
     ) -> Result<Page<Tag>, Error> {
-        caller.allow(Action::ListImages, name, &self.settings)?;
+        self.allow(caller, Action::ListImages, name).await?;
         let (settings, name, last) = (self.settings.clone(), name.clone(), last.to_owned());
         let tags = self
             .database
@@ -38,7 +38,7 @@ impl Domain {
         tag: &Tag,
         limit: u64,
     ) -> Result<Vec<TagMove>, Error> {
-        caller.allow(Action::ListImages, name, &self.settings)?;
+        self.allow(caller, Action::ListImages, name).await?;
         let (settings, name, tag) = (self.settings.clone(), name.clone(), tag.clone());
         self.database
             .read(move |txn| {

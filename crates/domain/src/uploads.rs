@@ -40,7 +40,7 @@ impl Domain {
         name: &RepositoryName,
         algorithm: Algorithm,
     ) -> Result<UploadId, Error> {
-        caller.allow(Action::InitiateLayerUpload, name, &self.settings)?;
+        self.allow(caller, Action::InitiateLayerUpload, name).await?;
         self.ensure_writable().await?;
         let id = UploadId::from_random(sixteen(self.random.as_ref()));
         let key = BlobKey::fresh(self.random.as_ref());
@@ -94,7 +94,7 @@ impl Domain {
 
     /// How many bytes an upload holds.
     pub async fn upload_status(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
-        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        self.allow(caller, Action::UploadLayerPart, name).await?;
         if self.blobs.is_shared() {
             let record = self.lease(caller, name, id).await?;
             return self.noted_offset(&record).await;
@@ -134,7 +134,7 @@ impl Domain {
         expected_start: Option<u64>,
         body: &mut dyn Body,
     ) -> Result<u64, Error> {
-        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        self.allow(caller, Action::UploadLayerPart, name).await?;
         self.ensure_writable().await?;
         let mut held = self.hold(caller, name, id).await?;
         self.extend_lease(&held.record).await?;
@@ -155,7 +155,7 @@ impl Domain {
         body: &mut dyn Body,
         expected: &Digest,
     ) -> Result<(), Error> {
-        caller.allow(Action::CompleteLayerUpload, name, &self.settings)?;
+        self.allow(caller, Action::CompleteLayerUpload, name).await?;
         self.ensure_writable().await?;
         let mut held = self.hold(caller, name, id).await?;
         self.receive(&mut held, expected_start, body, true).await?;
@@ -179,7 +179,7 @@ impl Domain {
 
     /// Gives up an upload and its bytes.
     pub async fn cancel_upload(&self, caller: &Caller, name: &RepositoryName, id: &UploadId) -> Result<(), Error> {
-        caller.allow(Action::UploadLayerPart, name, &self.settings)?;
+        self.allow(caller, Action::UploadLayerPart, name).await?;
         let mut held = self.hold(caller, name, id).await?;
         held.writer.take();
         self.discard(&held.record, held.claim.is_some()).await

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_domain::{Caller, Domain, Error};
+use berth_domain::Domain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::auth::{self, TokenEndpoint};
+use crate::aws::AwsDoor;
 use crate::oci::{OciDoor, Refusal};
 use crate::server::{Handler, RequestBody, ResponseBody, RouteLabel};
 
@@ -20,6 +21,7 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Front {
     domain: Arc<Domain>,
     oci: OciDoor,
+    aws: AwsDoor,
     tokens: TokenEndpoint,
     metrics: Option<RenderMetrics>,
     draining: Arc<AtomicBool>,
@@ -29,8 +31,9 @@ impl Front {
     /// The doors of a registry. Without `metrics`, `/metrics` is not here but on a listener of its own. While `draining`
     /// is set, `/readyz` says no.
     pub fn new(domain: Arc<Domain>, metrics: Option<RenderMetrics>, draining: Arc<AtomicBool>) -> Self {
-        let (oci, tokens) = (OciDoor::new(Arc::clone(&domain)), TokenEndpoint::new(Arc::clone(&domain)));
-        Self { domain, oci, tokens, metrics, draining }
+        let (oci, aws) = (OciDoor::new(Arc::clone(&domain)), AwsDoor::new(Arc::clone(&domain)));
+        let tokens = TokenEndpoint::new(Arc::clone(&domain));
+        Self { domain, oci, aws, tokens, metrics, draining }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
@@ -40,10 +43,11 @@ impl Front {
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {
+            AwsDoor::PATH if AwsDoor::is_for(request.method(), request.uri().query()) => self.aws.answer(request).await,
             "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
             "/readyz" if reads => self.ready().await,
-            "/metrics" if reads => self.figures(&request).await,
-            TokenEndpoint::PATH => self.tokens.answer(&request).await,
+            "/metrics" if reads => self.figures(request).await,
+            TokenEndpoint::PATH => self.tokens.answer(request).await,
             _ => not_here(),
         }
     }
@@ -61,11 +65,12 @@ impl Front {
         }
     }
 
-    async fn figures(&self, request: &Request<RequestBody>) -> Response<ResponseBody> {
+    async fn figures(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let Some(render) = &self.metrics else { return not_here() };
-        match auth::caller(&self.domain, request.headers()).await {
-            Ok(Caller::Administrator { .. }) => metrics_page(render),
-            Ok(_) => Refusal::from(Error::Unauthenticated).render(),
+        let (parts, _) = request.into_parts();
+        let caller = auth::caller(&self.domain, &parts).await;
+        match caller.and_then(|caller| self.domain.allow_figures(&caller)) {
+            Ok(()) => metrics_page(render),
             Err(error) => Refusal::from(error).render(),
         }
     }

@@ -36,6 +36,11 @@ impl Client {
         Self { authorization: Some(format!("Basic {token}")), ..Self::anonymous(address) }
     }
 
+    /// A caller who shows this token.
+    pub fn bearer(address: SocketAddr, token: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {token}")), ..Self::anonymous(address) }
+    }
+
     /// Where requests go.
     pub fn address(&self) -> SocketAddr {
         self.address

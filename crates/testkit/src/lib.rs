@@ -4,13 +4,14 @@
 //! what was seen. Nothing of the server's own crates is used, so a mistake in a parser of the server cannot hide the same mistake here.
 //!
 //! Begin with [`Server`] (a `berth serve` process on a temporary folder), [`Client`] (the registry's verbs) and [`Image`];
-//! [`RawConnection`] and [`http2`] are for requests that no decent client sends.
+//! [`RawConnection`] and [`http2`] are for requests that no decent client sends, and [`aws`] is for signed ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 // The ambient clock and randomness are what a test has; the bans are for the server.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 // `reply.expect(201);` is a statement by itself.
 #![allow(clippy::return_self_not_must_use)]
 
+pub mod aws;
 pub mod calls;
 mod client;
 mod connection;

@@ -2,6 +2,7 @@
 //!
 //! * [`expiry`] takes away uploads that nobody goes on with.
 //! * [`gc`] takes its part in collections.
+//! * [`key_usage`] writes when access keys were used last.
 //! * [`memory`] gives memory back to the system.
 //! * [`scrub`] hashes stored blobs again, at a bounded rate.
 //!
@@ -9,5 +10,6 @@
 
 pub mod expiry;
 pub mod gc;
+pub mod key_usage;
 pub mod memory;
 pub mod scrub;

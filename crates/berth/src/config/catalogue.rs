@@ -7,7 +7,8 @@ use berth_aws::{AccountId, Region};
 
 use super::effective::Values;
 use super::kinds::{
-    DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl, Size,
+    Challenge, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl,
+    Size,
 };
 use super::problem::Problem;
 use super::setting::Setting;
@@ -103,6 +104,11 @@ settings! {
         /// Empty: `/metrics` is served by the main listener, behind the administrator's login.
         listen: Option<ListenAddress> = "";
     }
+    /// The APIs of AWS: STS, IAM and ECR.
+    api: Api {
+        /// Address of a listener that serves these APIs and nothing else. They are on the main listener in any case.
+        listen: Option<ListenAddress> = "";
+    }
     /// Where content is kept.
     storage: Storage {
         /// Folder of the database, the blobs and the server key. It is made where it is missing.
@@ -181,6 +187,11 @@ settings! {
     auth: Auth {
         /// Repositories that anybody may pull from without login. `*` stands for any characters, `/` included.
         anonymous_pull: Vec<Pattern> = "", serve_flag("anonymous-pull");
+        /// What clients that show nothing are asked for: `basic` (a name and a password), `bearer` (a token, which the registry
+        /// hands out at `/token`), or `auto`: `bearer` where `anonymous_pull` opens anything, else `basic`.
+        challenge: Challenge = "auto";
+        /// How far the clocks of clients that sign requests may be off.
+        clock_skew: Duration = "15m", at_least("1s");
     }
     /// Unfinished uploads.
     uploads: Uploads {

@@ -107,7 +107,8 @@ impl Older {
             let (table, column) = line.split_once('|').unwrap();
             match known.get(table) {
                 _ if table == "berth_schema" => String::new(),
-                None => format!("DROP TABLE IF EXISTS {table};"),
+                // With what refers to it: rows come in no order.
+                None => format!("DROP TABLE IF EXISTS {table} CASCADE;"),
                 Some(columns) if columns.iter().any(|known| known == column) => String::new(),
                 Some(_) => format!("ALTER TABLE {table} DROP COLUMN {column};"),
             }

@@ -59,7 +59,7 @@ impl Domain {
         keep: Option<NonZeroUsize>,
         progress: &dyn Progress,
     ) -> Result<Taken, BackupError> {
-        caller.allow_administration("berth:Backup", &self.settings)?;
+        self.allow_administration(caller, "berth:Backup")?;
         let holder = hex::encode(sixteen(self.random.as_ref()));
         if !self.take_lease(&holder).await? {
             return Err(BackupError::Busy);

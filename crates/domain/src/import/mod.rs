@@ -16,7 +16,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
 use crate::Domain;
-use crate::caller::{Caller, matches};
+use crate::caller::Caller;
+use crate::pattern::matches;
 pub use outcome::{ImportError, Imported, LeftOut};
 
 /// Becomes `true` when an import is to end early.
@@ -75,7 +76,7 @@ struct Run<'i> {
 
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), ImportError> {
-        self.caller.allow_administration("berth:Import", &self.domain.settings)?;
+        self.domain.allow_administration(self.caller, "berth:Import")?;
         self.domain.ensure_writable().await?;
         let source = self.source;
         let mut repositories = source.repositories();

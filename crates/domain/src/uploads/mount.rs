@@ -31,10 +31,10 @@ impl Domain {
         digest: &Digest,
         from: Option<&RepositoryName>,
     ) -> Result<Mount, Error> {
-        caller.allow(Action::InitiateLayerUpload, name, &self.settings)?;
+        self.allow(caller, Action::InitiateLayerUpload, name).await?;
         self.ensure_not_read_only()?;
         for source in self.mount_sources(digest, from).await? {
-            if caller.may(Action::GetDownloadUrlForLayer, &source, &self.settings)
+            if self.may(caller, Action::GetDownloadUrlForLayer, &source).await?
                 && self.link_from(caller, name, digest, &source).await?
             {
                 return Ok(Mount::Mounted);

@@ -2,14 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use berth_aws::AccountId;
 use berth_domain::backup::{self, BackupError};
+use berth_domain::identity::Owner;
+use berth_domain::identity::explain::Explain;
+use berth_domain::identity::policies::{NewPolicy, PolicyScope};
+use berth_domain::identity::principals::{NewPrincipal, PrincipalChange};
+use berth_domain::identity::simulate::Simulation;
+use berth_domain::identity::tags::Tagged;
 use berth_domain::images::Push;
 use berth_domain::import::{ImportError, LeftOut, Options, Progress};
 use berth_domain::repair::Spare;
-use berth_domain::{Caller, Error};
+use berth_domain::sts::AssumeRole;
+use berth_domain::{Action, Caller, Error};
 use berth_oci::digest::Algorithm;
 use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
+use berth_store::identity::Kind;
 use berth_store_blob::{FilesystemStore, ObjectArchive};
 use berth_transfer::folder::LayoutSource;
 use bytes::Bytes;
@@ -17,27 +26,31 @@ use bytes::Bytes;
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 17] = [
+const WITHOUT_CALLER: [&str; 19] = [
     "administrator",
-    "anonymous_token",
     "authenticate",
-    "authenticate_token",
+    "authenticate_bearer",
+    "authenticate_signed",
     "blob_totals",
     "collect_garbage",
     "collect_step",
     "ensure_administrator_key",
+    "ensure_known_signer",
     "expire_uploads",
     "free_space",
+    "operator_of",
     "ready",
     "repository_count",
     "reset_administrator_key",
     "scrub",
     "set_administrator_key",
-    "token_for",
     "verify",
+    "write_key_usage",
 ];
 /// What a handle that was given to a caller who may is good for, and what decides nothing.
-const AFTERWARDS: [&str; 4] = ["open", "blob_address", "read_blob", "settings"];
+const AFTERWARDS: [&str; 5] = ["open", "blob_address", "now", "read_blob", "settings"];
+/// What everybody with credentials may do about themselves, and a token that opens nothing beyond what its holder may.
+const FOR_EVERYBODY: [&str; 3] = ["caller_identity", "get_session_token", "issue_bearer"];
 
 /// Calls every operation that takes a caller; the answers by the operation's name.
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {
@@ -76,10 +89,129 @@ async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec
         delete_manifest(&repository, &tag),
         delete_blob(&repository, &blob),
     ];
-    answers.push(("allow_catalog", domain.allow_catalog(caller)));
+    answers.push(("allow_catalog", domain.allow_catalog(caller).await));
+    answers.push(("allow", domain.allow(caller, Action::BatchGetImage, &repository).await));
+    answers
+        .push(("allow_beforehand", domain.allow_beforehand(&caller.clone(), Action::BatchGetImage, &repository).await));
+    answers.push(("allow_figures", domain.allow_figures(caller)));
+    answers.extend(identities(registry, caller).await);
+    answers.extend(policies(registry, caller, &repository).await);
     answers.push(("import", import(registry, caller).await));
     answers.extend(keeping(registry, caller).await);
     answers
+}
+
+/// What is managed of identities.
+async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static str, Result<(), Error>)> {
+    let (domain, user, role) = (&registry.domain, Owner::user("administrator"), Owner::role("none"));
+    let other = AccountId::parse("111111111111").unwrap();
+    let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let arn = "arn:aws:iam::000000000000:policy/none";
+    let new = || NewPrincipal {
+        owner: Owner::user("somebody"),
+        path: "/".to_owned(),
+        boundary: None,
+        tags: Vec::new(),
+        role: None,
+    };
+    let policy = || NewPolicy {
+        name: "new".to_owned(),
+        path: "/".to_owned(),
+        description: None,
+        document: document.to_owned(),
+        tags: Vec::new(),
+    };
+    let explain = Explain {
+        principal_arn: "arn:aws:iam::000000000000:user/administrator".to_owned(),
+        action: "ecr:PutImage".to_owned(),
+        resource: "*".to_owned(),
+        context: Vec::new(),
+    };
+    let assume = AssumeRole {
+        role_arn: "arn:aws:iam::000000000000:role/none".to_owned(),
+        session_name: "session".to_owned(),
+        ..AssumeRole::default()
+    };
+    let change = PrincipalChange::default();
+    let tagged = Tagged::Principal(user.clone());
+    macro_rules! answers {
+        ($($operation:ident($($argument:expr),*)),* $(,)?) => {
+            vec![$((stringify!($operation), domain.$operation(caller, $($argument),*).await.map(drop))),*]
+        };
+    }
+    let mut answers = answers![
+        create_principal(new()),
+        get_principal(&user),
+        list_principals(Kind::User, "/", "", 10),
+        update_principal("iam:UpdateUser", &user, change),
+        delete_principal(&user),
+        add_to_group("group", "administrator"),
+        remove_from_group("group", "administrator"),
+        groups_of("administrator", "", 10),
+        members_of("group", "", 10),
+        tag(&tagged, vec![("key".to_owned(), "value".to_owned())]),
+        untag(&tagged, vec!["key".to_owned()]),
+        tags_of(&tagged),
+        set_boundary(&role, None),
+        put_inline_policy(&user, "name", document),
+        get_inline_policy(&user, "name"),
+        list_inline_policies(&user),
+        delete_inline_policy(&user, "name"),
+        create_policy(policy()),
+        get_policy(arn),
+        list_policies(PolicyScope::All, "/", "", 10),
+        delete_policy(arn),
+        create_policy_version(arn, document, true),
+        get_policy_version(arn, 1),
+        list_policy_versions(arn),
+        set_default_policy_version(arn, 1),
+        delete_policy_version(arn, 1),
+        attach_policy(&user, arn),
+        detach_policy(&user, arn),
+        attached_policies(&user),
+        entities_of(arn),
+        create_access_key("administrator"),
+        list_access_keys("administrator"),
+        set_access_key_active("administrator", "AKIAAAAAAAAAAAAAAAAA", false),
+        delete_access_key("administrator", "AKIAAAAAAAAAAAAAAAAA"),
+        access_key_last_used("AKIAAAAAAAAAAAAAAAAA"),
+        account_of_key("AKIAAAAAAAAAAAAAAAAA"),
+        create_account(&other),
+        list_accounts("", 10),
+        delete_account(&other),
+        account_alias(),
+        set_account_alias("alias"),
+        delete_account_alias("alias"),
+        account_summary(),
+        principal_details(Kind::User, "", 10),
+        policy_details("", 10),
+        managed_policy_details("", 10),
+        simulate_principal("arn:aws:iam::000000000000:user/administrator", Simulation::default()),
+        context_keys_of("arn:aws:iam::000000000000:user/administrator", &[]),
+        explain_access(explain),
+        assume_role(assume),
+    ];
+    answers.push(("get_authorization_token", domain.get_authorization_token(caller).map(drop)));
+    answers.push(("simulate_custom", domain.simulate_custom(caller, &Simulation::default()).map(drop)));
+    answers.push(("context_keys", domain.context_keys(caller, &[]).map(drop)));
+    answers
+}
+
+/// What is said about repositories and the registry by policies of their own.
+async fn policies(
+    registry: &TestRegistry,
+    caller: &Caller,
+    repository: &RepositoryName,
+) -> Vec<(&'static str, Result<(), Error>)> {
+    let domain = &registry.domain;
+    vec![
+        ("set_repository_policy", domain.set_repository_policy(caller, repository, "{}", false).await),
+        ("get_repository_policy", domain.get_repository_policy(caller, repository).await.map(drop)),
+        ("delete_repository_policy", domain.delete_repository_policy(caller, repository).await.map(drop)),
+        ("tag_repository", domain.tag_repository(caller, repository, Vec::new()).await),
+        ("set_registry_policy", domain.set_registry_policy(caller, None).await.map(drop)),
+        ("get_registry_policy", domain.get_registry_policy(caller).await.map(drop)),
+    ]
 }
 
 /// What operators do for keeping content.
@@ -141,7 +273,7 @@ async fn filled() -> TestRegistry {
 #[tokio::test]
 async fn a_principal_without_rights_may_do_nothing() {
     let registry = filled().await;
-    let caller = Caller::Powerless { principal: "arn:aws:iam::000000000000:user/nobody".to_owned() };
+    let caller = registry.user("nobody", None).await;
     for repository in ["open/a", "closed/a"] {
         for (operation, answer) in walk(&registry, &caller, repository).await {
             assert!(matches!(answer, Err(Error::Denied { .. })), "{operation}: {answer:?}");
@@ -153,12 +285,14 @@ async fn a_principal_without_rights_may_do_nothing() {
 #[tokio::test]
 async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
     let registry = filled().await;
-    for (operation, answer) in walk(&registry, &Caller::Anonymous, "closed/a").await {
+    for (operation, answer) in walk(&registry, &Caller::anonymous(), "closed/a").await {
         let lists_what_is_open = matches!(operation, "catalog" | "allow_catalog");
         let is_right = matches!((&answer, lists_what_is_open), (Ok(()), true) | (Err(Error::Unauthenticated), false));
         assert!(is_right, "{operation}: {answer:?}");
     }
     let pulls = [
+        "allow",
+        "allow_beforehand",
         "allow_catalog",
         "catalog",
         "check_blob",
@@ -170,12 +304,12 @@ async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
         "resolve",
         "tag_history",
     ];
-    for (operation, answer) in walk(&registry, &Caller::Anonymous, "open/a").await {
+    for (operation, answer) in walk(&registry, &Caller::anonymous(), "open/a").await {
         let is_right =
             matches!((&answer, pulls.contains(&operation)), (Ok(()), true) | (Err(Error::Unauthenticated), false));
         assert!(is_right, "{operation}: {answer:?}");
     }
-    let seen = registry.domain.catalog(&Caller::Anonymous, "", 10).await.unwrap().items;
+    let seen = registry.domain.catalog(&Caller::anonymous(), "", 10).await.unwrap().items;
     assert_eq!(seen.iter().map(RepositoryName::as_str).collect::<Vec<_>>(), ["open/a"]);
 }
 
@@ -183,7 +317,7 @@ async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
 async fn a_closed_registry_shows_strangers_no_catalog() {
     let registry = TestRegistry::new().await;
     registry.image("a", "one", b"{}", &[]).await;
-    for (operation, answer) in walk(&registry, &Caller::Anonymous, "a").await {
+    for (operation, answer) in walk(&registry, &Caller::anonymous(), "a").await {
         assert!(matches!(answer, Err(Error::Unauthenticated)), "{operation}: {answer:?}");
     }
 }
@@ -192,7 +326,7 @@ async fn a_closed_registry_shows_strangers_no_catalog() {
 async fn a_stranger_mounts_nothing_into_what_is_open() {
     let registry = filled().await;
     let blob = digest(b"layer");
-    let answer = registry.domain.mount_blob(&Caller::Anonymous, &name("open/b"), &blob, Some(&name("open/a"))).await;
+    let answer = registry.domain.mount_blob(&Caller::anonymous(), &name("open/b"), &blob, Some(&name("open/a"))).await;
     assert!(matches!(answer, Err(Error::Unauthenticated)), "{answer:?}");
 }
 
@@ -201,9 +335,11 @@ async fn a_stranger_mounts_nothing_into_what_is_open() {
 async fn the_walk_is_complete() {
     let registry = filled().await;
     let walked: BTreeSet<String> =
-        walk(&registry, &Caller::Anonymous, "open/a").await.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let known: BTreeSet<String> =
-        walked.into_iter().chain(WITHOUT_CALLER.iter().chain(&AFTERWARDS).map(|name| (*name).to_owned())).collect();
+        walk(&registry, &Caller::anonymous(), "open/a").await.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let known: BTreeSet<String> = walked
+        .into_iter()
+        .chain(WITHOUT_CALLER.iter().chain(&AFTERWARDS).chain(&FOR_EVERYBODY).map(|name| (*name).to_owned()))
+        .collect();
     assert_eq!(operations(), known);
 }
 

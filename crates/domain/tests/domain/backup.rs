@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_domain::backup::{self, BackupError, Progress, Restored, Taken};
+use berth_domain::identity::Owner;
+use berth_domain::identity::policies::NewPolicy;
+use berth_domain::identity::principals::NewPrincipal;
 use berth_domain::{Domain, Error, Parts};
 use berth_oci::digest::Algorithm;
 use berth_store::dump::TABLES;
@@ -74,8 +77,9 @@ pub async fn rows(database: &Database) -> Vec<(String, Vec<Row>)> {
         Ok::<_, StoreError>(tables)
     });
     let mut tables = read.await.unwrap();
-    let key = TABLES[3].columns.iter().position(|column| *column == "storage_key").unwrap();
-    tables[3].1.iter_mut().filter(|row| row.0[key] != Value::Null).for_each(|row| row.0[key] = Value::Null);
+    let blobs = TABLES.iter().position(|table| table.name == "blobs").unwrap();
+    let key = TABLES[blobs].columns.iter().position(|column| *column == "storage_key").unwrap();
+    tables[blobs].1.iter_mut().filter(|row| row.0[key] != Value::Null).for_each(|row| row.0[key] = Value::Null);
     tables[0].1.retain(|row| row.0[0] != "keys_kept_until".into());
     tables
 }
@@ -93,8 +97,32 @@ pub async fn filled() -> TestRegistry {
         .unwrap();
     registry.domain.delete_manifest(&registry.admin, &name("team/other"), &reference("latest")).await.unwrap();
     registry.push("team/other", "2", &other, &[]).await.unwrap();
-    registry.domain.ensure_administrator_key().await.unwrap();
+    identities(&registry).await;
     registry
+}
+
+/// Something in every table of identities.
+async fn identities(registry: &TestRegistry) {
+    let (domain, admin) = (&registry.domain, &registry.admin);
+    let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecr:*","Resource":"*"}}"#;
+    registry.user("alice", Some(document)).await;
+    let new = |owner| NewPrincipal { owner, path: "/a/".to_owned(), boundary: None, tags: Vec::new(), role: None };
+    domain.create_principal(admin, new(Owner::group("pushers"))).await.unwrap();
+    domain.add_to_group(admin, "pushers", "alice").await.unwrap();
+    let tags = vec![("Team".to_owned(), "core".to_owned())];
+    let policy = NewPolicy {
+        name: "push".to_owned(),
+        path: "/".to_owned(),
+        description: None,
+        document: document.to_owned(),
+        tags: tags.clone(),
+    };
+    let policy = domain.create_policy(admin, policy).await.unwrap();
+    domain.attach_policy(admin, &Owner::group("pushers"), &policy.arn).await.unwrap();
+    let open = document.replace("\"Action\"", "\"Principal\":\"*\",\"Action\"");
+    domain.set_repository_policy(admin, &name("team/app"), &open, true).await.unwrap();
+    domain.tag_repository(admin, &name("team/app"), tags).await.unwrap();
+    domain.set_registry_policy(admin, Some(open)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,6 +366,7 @@ async fn open_uploads_are_not_in_it() {
     registry.domain.append_to_upload(&registry.admin, &name("a/b"), &id, None, &mut body(b"half")).await.unwrap();
     let (archive, _folder) = archive();
     assert_eq!(take(&registry, &archive).await.backup.blobs, 0);
-    let stranger = registry.domain.back_up(&berth_domain::Caller::Anonymous, &archive, scratch(), None, &Nobody).await;
+    let stranger =
+        registry.domain.back_up(&berth_domain::Caller::anonymous(), &archive, scratch(), None, &Nobody).await;
     assert!(matches!(stranger, Err(BackupError::Registry(Error::Unauthenticated))), "{stranger:?}");
 }

@@ -6,6 +6,7 @@ mod access;
 mod backup;
 mod backup_faults;
 mod garbage;
+mod identity;
 mod images;
 mod keeping;
 mod registry;

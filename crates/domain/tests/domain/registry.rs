@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use berth_aws::sigv4::{Demands, PathStyle, Presented, SignedRequest, Signing, sign};
 use berth_aws::{AccountId, Region};
+use berth_domain::administrator::AccessKey;
+use berth_domain::identity::Owner;
+use berth_domain::identity::principals::NewPrincipal;
 use berth_domain::images::{Push, Pushed};
 use berth_domain::seal::ServerKey;
+use berth_domain::sts::TemporaryCredentials;
 use berth_domain::{Body, Caller, Domain, Error, Parts, Settings};
 use berth_oci::digest::{Algorithm, Digest};
 use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
 use berth_oci::tag::Tag;
 use berth_store::repositories::Registry;
-use berth_store::{Clock, Database, SystemRandom, Timestamp};
+use berth_store::{Clock, Database, Row, SystemRandom, Timestamp};
 use berth_store_blob::FilesystemStore;
 use berth_store_sql::postgres::PostgresUrl;
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
@@ -63,21 +68,8 @@ pub struct Elsewhere {
 
 pub fn settings() -> Settings {
     let account = AccountId::parse("000000000000").unwrap();
-    Settings {
-        registry: Registry { account, region: Region::parse("us-east-1").unwrap() },
-        create_on_push: true,
-        allow_sparse_indexes: false,
-        anonymous_pull: Vec::new(),
-        read_only: false,
-        free_space_minimum: 0,
-        inline_blob_bytes: 0,
-        layer_bytes: 1 << 30,
-        repository_bytes: 0,
-        account_bytes: 0,
-        open_uploads: 100,
-        gc_grace: Duration::from_hours(24),
-        upload_ttl: Duration::from_hours(1),
-    }
+    let registry = Registry { account, region: Region::parse("us-east-1").unwrap() };
+    Settings { layer_bytes: 1 << 30, open_uploads: 100, upload_ttl: Duration::from_hours(1), ..Settings::new(registry) }
 }
 
 pub fn name(text: &str) -> RepositoryName {
@@ -90,6 +82,10 @@ pub fn reference(text: &str) -> Reference {
 
 pub fn digest(bytes: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, bytes)
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    hex::decode(digest(bytes).to_string().strip_prefix("sha256:").unwrap()).unwrap().try_into().unwrap()
 }
 
 /// A body of these bytes.
@@ -140,8 +136,82 @@ impl TestRegistry {
         let key = ServerKey::generate(&SystemRandom);
         let url = Postgres::is_wanted().then(|| Postgres::shared().create_database());
         let domain = open(folder.path(), url.as_deref(), &settings, &clock, &key).await;
+        domain.ensure_administrator_key().await.unwrap();
         let admin = domain.administrator();
         Self { domain, clock, admin, key, settings, folder, url }
+    }
+
+    /// Somebody with an access key of the registry's account, who has this inline policy, if any.
+    pub async fn user(&self, name: &str, policy: Option<&str>) -> Caller {
+        let (domain, owner) = (&self.domain, Owner::user(name));
+        let new =
+            NewPrincipal { owner: owner.clone(), path: "/".to_owned(), boundary: None, tags: Vec::new(), role: None };
+        domain.create_principal(&self.admin, new).await.unwrap();
+        if let Some(policy) = policy {
+            domain.put_inline_policy(&self.admin, &owner, "own", policy).await.unwrap();
+        }
+        self.again(name).await
+    }
+
+    /// A new key of a user.
+    pub async fn key_of(&self, name: &str) -> AccessKey {
+        self.domain.create_access_key(&self.admin, name).await.unwrap().0
+    }
+
+    /// A user as it is judged now. Each needs a key, so twice at most.
+    pub async fn again(&self, name: &str) -> Caller {
+        let keys = self.domain.list_access_keys(&self.admin, name).await.unwrap();
+        if let [_, newest] = keys.as_slice() {
+            self.domain.delete_access_key(&self.admin, name, newest.id.as_str()).await.unwrap();
+        }
+        let key = self.key_of(name).await;
+        self.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap()
+    }
+
+    /// Whom temporary credentials stand for: a signature made with them is checked.
+    pub async fn session_caller(&self, credentials: &TemporaryCredentials) -> Result<Caller, Error> {
+        let (host, token) = (("host", b"registry".as_slice()), credentials.session_token.reveal());
+        let unsigned = SignedRequest { method: "POST", path: "/", query: None, headers: &[host] };
+        let now = self.domain.now().as_millis() / 1000;
+        let payload_sha256 = sha256(b"");
+        let signing = Signing {
+            access_key_id: credentials.id.as_str(),
+            secret: credentials.secret.reveal(),
+            session_token: Some(token),
+            region: "us-east-1",
+            service: "ecr",
+            now,
+            payload_sha256,
+            path_style: PathStyle::Normalized,
+            declare_payload: false,
+        };
+        let signed = sign(&unsigned, &signing).unwrap();
+        let mut headers: Vec<(&str, &[u8])> = vec![host];
+        headers.extend(signed.iter().map(|(name, value)| (*name, value.as_bytes())));
+        let request = SignedRequest { headers: &headers, ..unsigned };
+        let demands = Demands {
+            now,
+            skew: 900,
+            regions: &["us-east-1"],
+            services: &["ecr"],
+            payload_sha256,
+            path_style: PathStyle::Normalized,
+        };
+        let shown = Presented::require(&request)?;
+        self.domain.authenticate_signed(&request, &shown, &demands).await
+    }
+
+    /// The principals of keys whose secret is sealed for nothing but the key's id.
+    pub async fn keys_sealed_for_their_id(&self) -> Vec<String> {
+        let sql = "SELECT access_key_id, principal, secret_sealed FROM access_keys";
+        let rows = self.database().await.read(move |txn| txn.query(sql, &[])).await.unwrap();
+        let opens = |row: &&Row| self.key.open(row.text(0).unwrap(), row.bytes(2).unwrap()).is_some();
+        rows.iter().filter(opens).map(|row| row.text(1).unwrap().to_owned()).collect()
+    }
+
+    /// Another node on the same database.
+    pub async fn second_node(&self) -> Domain {
+        open(self.folder.path(), self.url.as_deref(), &self.settings, &self.clock, &self.key).await
     }
 
     /// The same registry after its process ended and began again, perhaps with other settings.

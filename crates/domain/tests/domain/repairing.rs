@@ -177,6 +177,6 @@ async fn blobs_move_to_another_store_beside_readers() {
     assert_eq!(verified.unowned_keys, 0);
     let again = moving.move_blobs(&registry.admin, &*old, &*new, &Nobody).await.unwrap();
     assert_eq!((again.blobs, again.damaged.len()), (0, 1));
-    let stranger = moving.move_blobs(&berth_domain::Caller::Anonymous, &*old, &*new, &Nobody).await;
+    let stranger = moving.move_blobs(&berth_domain::Caller::anonymous(), &*old, &*new, &Nobody).await;
     assert!(matches!(stranger, Err(Error::Unauthenticated)));
 }

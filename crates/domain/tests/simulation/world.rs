@@ -53,24 +53,9 @@ pub struct World {
 
 /// Which blobs lie in the database differs from world to world.
 fn settings(inline_blob_bytes: u64) -> Settings {
-    Settings {
-        registry: Registry {
-            account: AccountId::parse("000000000000").unwrap(),
-            region: Region::parse("us-east-1").unwrap(),
-        },
-        create_on_push: true,
-        allow_sparse_indexes: false,
-        anonymous_pull: Vec::new(),
-        read_only: false,
-        free_space_minimum: 0,
-        inline_blob_bytes,
-        layer_bytes: 1 << 30,
-        repository_bytes: 0,
-        account_bytes: 0,
-        open_uploads: 1000,
-        gc_grace: GRACE,
-        upload_ttl: UPLOAD_TTL,
-    }
+    let registry =
+        Registry { account: AccountId::parse("000000000000").unwrap(), region: Region::parse("us-east-1").unwrap() };
+    Settings { inline_blob_bytes, gc_grace: GRACE, upload_ttl: UPLOAD_TTL, ..Settings::new(registry) }
 }
 
 impl World {
@@ -175,7 +160,7 @@ impl World {
 /// Who pushes and pulls.
 pub fn caller() -> Caller {
     let principal = "arn:aws:iam::000000000000:root".to_owned();
-    Caller::Administrator { account: settings(0).registry.account, principal }
+    Caller::operator(settings(0).registry.account, principal)
 }
 
 /// Rows before bytes, and no key twice.

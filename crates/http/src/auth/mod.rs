@@ -1,16 +1,19 @@
 //! From a request's `Authorization` header to a caller, and what somebody hears who sent none that counts.
 //!
-//! A registry that opens nothing to everybody challenges with Basic, as ECR's own does. Where anonymous pull is configured
-//! it challenges with Bearer, because clients without credentials give up at a Basic challenge; [`TokenEndpoint`] then hands
-//! out tokens, anonymous ones too. Basic credentials are taken in both cases.
+//! A registry challenges with Basic, as ECR's own does, or with Bearer where `auth.challenge` says so or anonymous pull is
+//! configured, because clients without credentials give up at a Basic challenge; [`TokenEndpoint`] then hands out tokens,
+//! anonymous ones too. Basic credentials are taken in both cases. Requests to the doors of AWS are signed (see `aws`).
 
 mod basic;
 mod challenge;
 mod token;
 
-use berth_domain::{Caller, Domain, Error};
+use berth_domain::{Caller, Circumstances, Domain, Error};
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::request::Parts;
+
+use crate::server::ClientOrigin;
 
 pub use basic::{Credentials, parse_basic};
 pub(crate) use challenge::{BASIC, challenge};
@@ -42,11 +45,25 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented, Error> {
     }
 }
 
-/// Who sends these headers. Nothing presented is an anonymous caller; something wrong is refused, never taken for that.
-pub async fn caller(domain: &Domain, headers: &HeaderMap) -> Result<Caller, Error> {
-    match presented(headers)? {
-        Presented::Nothing => Ok(Caller::Anonymous),
-        Presented::Basic(credentials) => domain.authenticate(&credentials.user, credentials.password.as_bytes()).await,
-        Presented::Bearer(token) => domain.authenticate_token(&token).await,
+/// Who sends a request. Nothing presented is an anonymous caller; something wrong is refused, never taken for that.
+pub async fn caller(domain: &Domain, parts: &Parts) -> Result<Caller, Error> {
+    let caller = match presented(&parts.headers)? {
+        Presented::Nothing => Caller::anonymous(),
+        Presented::Basic(credentials) => {
+            domain.authenticate(&credentials.user, credentials.password.as_bytes()).await?
+        }
+        Presented::Bearer(token) => domain.authenticate_bearer(&token).await?,
+    };
+    Ok(caller.under(circumstances(parts)))
+}
+
+/// What conditions of policies may ask about a request.
+pub(crate) fn circumstances(parts: &Parts) -> Circumstances {
+    let origin = parts.extensions.get::<ClientOrigin>();
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Circumstances {
+        source_ip: origin.and_then(|origin| origin.address),
+        is_secure: origin.is_some_and(|origin| origin.is_secure),
+        user_agent: user_agent.map(str::to_owned),
     }
 }

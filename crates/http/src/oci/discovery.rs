@@ -25,14 +25,14 @@ const REFERRERS_PAGE_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
 /// how clients learn that there is a login. A token that stands for nobody is enough.
 pub(super) fn base(caller: &Caller, call: &Call) -> Answer {
     let shows_nothing = matches!(auth::presented(&call.parts.headers), Ok(auth::Presented::Nothing));
-    if matches!(caller, Caller::Anonymous) && shows_nothing {
+    if caller.is_anonymous() && shows_nothing {
         return Err(Error::Unauthenticated.into());
     }
     json_page(Response::builder(), &Nothing {})
 }
 
 pub(super) async fn catalog(domain: &Domain, caller: &Caller, call: &Call) -> Answer {
-    domain.allow_catalog(caller)?;
+    domain.allow_catalog(caller).await?;
     let query = call.query()?;
     let wanted = page::size(&query)?.unwrap_or(page::MAX_ITEMS).min(page::MAX_ITEMS);
     let found = domain.catalog(caller, query.first("last").unwrap_or_default(), wanted).await?;

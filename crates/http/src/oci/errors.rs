@@ -23,12 +23,17 @@ pub struct Refusal {
     message: String,
     detail: Option<Value>,
     headers: Vec<(HeaderName, String)>,
+    is_too_small: bool,
 }
+
+/// Marks an answer to a token that opens something else: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TooSmallToken;
 
 impl Refusal {
     /// A refusal without detail.
     pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None, headers: Vec::new() }
+        Self { status, code, message: message.into(), detail: None, headers: Vec::new(), is_too_small: false }
     }
 
     /// With a header.
@@ -45,7 +50,7 @@ impl Refusal {
 
     /// What somebody without credentials hears of a request that is wrong in itself: only that credentials are needed.
     pub fn hide_from_strangers(caller: &Caller, refusal: Self) -> Self {
-        if matches!(caller, Caller::Anonymous) { Error::Unauthenticated.into() } else { refusal }
+        if caller.is_anonymous() { Error::Unauthenticated.into() } else { refusal }
     }
 
     /// The response.
@@ -54,6 +59,9 @@ impl Refusal {
         let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.is_too_small {
+            response.extensions_mut().insert(TooSmallToken);
+        }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
@@ -86,10 +94,19 @@ impl From<Error> for Refusal {
         let message = error.to_string();
         let refuse = |status, code| Self::new(status, code, message.clone());
         match error {
-            Error::Unauthenticated | Error::WrongCredentials => {
+            // Nobody signs requests to this door: the last three do not come here.
+            Error::Unauthenticated
+            | Error::WrongCredentials
+            | Error::InvalidClientToken
+            | Error::ExpiredToken
+            | Error::Signature(_) => {
                 refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).header(WWW_AUTHENTICATE, crate::auth::BASIC)
             }
-            Error::Denied { .. } => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
+            Error::OutOfScope => {
+                Self { is_too_small: true, ..refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized) }
+            }
+            Error::Denied { .. } | Error::ExpiredLogin => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
+            Error::Identity(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
             Error::RepositoryUnknown(name) => {
                 refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown).detail(json!({ "name": name.as_str() }))
             }

@@ -43,22 +43,23 @@ impl OciDoor {
         let answer = self.route(&mut call).await;
         let mut response = answer.unwrap_or_else(Refusal::render);
         if response.status() == StatusCode::UNAUTHORIZED {
-            self.challenge(&call, response.headers_mut());
+            let is_too_small = response.extensions().get::<errors::TooSmallToken>().is_some();
+            self.challenge(&call, is_too_small, response.headers_mut());
         }
         let version = http::HeaderValue::from_static("registry/2.0");
         response.headers_mut().insert("docker-distribution-api-version", version);
         response
     }
 
-    fn challenge(&self, call: &Call, headers: &mut http::HeaderMap) {
-        if let Ok(challenge) = auth::challenge(&self.domain, &call.parts).try_into() {
+    fn challenge(&self, call: &Call, is_too_small: bool, headers: &mut http::HeaderMap) {
+        if let Ok(challenge) = auth::challenge(&self.domain, &call.parts, is_too_small).try_into() {
             headers.insert(WWW_AUTHENTICATE, challenge);
             headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
         }
     }
 
     async fn route(&self, call: &mut Call) -> Answer {
-        let caller = auth::caller(&self.domain, &call.parts.headers).await?;
+        let caller = auth::caller(&self.domain, &call.parts).await?;
         let endpoint = Endpoint::parse(call.parts.uri.path())
             .map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
         let label = route_label(&endpoint);
@@ -78,7 +79,7 @@ impl OciDoor {
         let method = call.parts.method.clone();
         if let Some((action, name)) = judged_as(&endpoint, &method) {
             // The domain asks again; here it comes before anything of the request is looked at.
-            caller.allow(action, name, domain.settings())?;
+            domain.allow_beforehand(caller, action, name).await?;
         }
         match (endpoint, method) {
             (Endpoint::Base, Method::GET | Method::HEAD) => discovery::base(caller, call),

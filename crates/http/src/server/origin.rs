@@ -34,6 +34,8 @@ pub struct ClientOrigin {
     /// Scheme and authority under which clients reach the registry, without a slash at the end. Known only from the
     /// public URL or a trusted proxy; otherwise links must be relative.
     pub base_url: Option<String>,
+    /// Whether the client's connection is encrypted: by us, or as a trusted proxy says.
+    pub is_secure: bool,
 }
 
 impl ClientOrigin {
@@ -45,10 +47,12 @@ impl ClientOrigin {
     ) -> Self {
         let public_url = public_url.map(str::to_owned);
         if !is_trusted(trusted, connection.peer) {
-            return Self { address: connection.peer, base_url: public_url };
+            return Self { address: connection.peer, base_url: public_url, is_secure: connection.tls };
         }
+        let by_proxy = last_entry(headers, &FORWARDED_PROTO);
+        let is_secure = by_proxy.map_or(connection.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
         let address = forwarded_address(headers, trusted).or(connection.peer);
-        Self { address, base_url: public_url.or_else(|| forwarded_base(headers)) }
+        Self { address, base_url: public_url.or_else(|| forwarded_base(headers)), is_secure }
     }
 }
 
@@ -151,8 +155,8 @@ mod tests {
             ("host", "evil"),
         ];
         let found = origin("9.9.9.9", &evil, None);
-        assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), base_url: None });
-        assert_eq!(origin("unix", &evil, None), ClientOrigin { address: None, base_url: None });
+        assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), base_url: None, is_secure: false });
+        assert_eq!(origin("unix", &evil, None), ClientOrigin { address: None, base_url: None, is_secure: false });
     }
 
     #[test]
@@ -180,6 +184,15 @@ mod tests {
         for host in ["", "a/b", "a@b", "a b", "a?b", "caf\u{e9}", "a\"b"] {
             assert_eq!(base(&[("x-forwarded-proto", "https"), ("x-forwarded-host", host)]), None, "{host}");
         }
+    }
+
+    #[test]
+    fn a_proxy_tells_whether_the_client_is_safe() {
+        let is_secure = |peer, headers: &[(&'static str, &'static str)]| origin(peer, headers, None).is_secure;
+        assert!(is_secure("10.0.0.1", &[("x-forwarded-proto", "https")]));
+        assert!(!is_secure("10.0.0.1", &[("x-forwarded-proto", "https, http")]));
+        assert!(!is_secure("9.9.9.9", &[("x-forwarded-proto", "https")]));
+        assert!(!is_secure("10.0.0.1", &[]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The types that settings have, one file each. Every `parse` is total: any text gives a value or `None`.
 
+mod challenge;
 mod database;
 mod duration;
 mod former_store;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use super::setting::Setting;
 
+pub use challenge::Challenge;
 pub use database::DatabaseUrl;
 pub use former_store::{BucketUrl, FormerStore};
 pub use listen::ListenAddress;

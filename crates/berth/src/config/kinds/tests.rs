@@ -163,6 +163,7 @@ fn lists_and_nothing() {
         ("=info", None),
         ("a=1", None),
     ]);
+    check::<Challenge>(&[("auto", Some(json!("auto"))), ("bearer", Some(json!("bearer"))), ("Basic", None)]);
     check::<LogFormat>(&[("text", Some(json!("text"))), ("json", Some(json!("json"))), ("yaml", None)]);
     check::<bool>(&[("true", Some(json!(true))), ("false", Some(json!(false))), ("yes", None), ("", None)]);
     check::<u64>(&[("007", Some(json!(7))), ("", None), ("9223372036854775808", None), ("-1", None), ("1e3", None)]);

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use berth_oci::digest::Digest;
 use berth_oci::name::RepositoryName;
@@ -50,24 +49,10 @@ impl Pace for Silent {
 }
 
 fn settings() -> Settings {
-    Settings {
-        registry: Owner {
-            account: berth_aws::AccountId::parse("000000000000").unwrap(),
-            region: berth_aws::Region::parse("us-east-1").unwrap(),
-        },
-        create_on_push: true,
-        allow_sparse_indexes: false,
-        anonymous_pull: Vec::new(),
-        read_only: false,
-        free_space_minimum: 0,
-        inline_blob_bytes: 0,
-        layer_bytes: u64::MAX,
-        repository_bytes: 0,
-        account_bytes: 0,
-        open_uploads: 100,
-        gc_grace: Duration::from_hours(24),
-        upload_ttl: Duration::from_hours(1),
-    }
+    Settings::new(Owner {
+        account: berth_aws::AccountId::parse("000000000000").unwrap(),
+        region: berth_aws::Region::parse("us-east-1").unwrap(),
+    })
 }
 
 impl Registry {

@@ -328,8 +328,8 @@ async fn only_an_administrator_imports() {
     let (layout, _) = varied_layout();
     let registry = Registry::new().await;
     let source = LayoutSource::open(layout.path(), name("app")).unwrap();
-    let powerless = Caller::Powerless { principal: "arn:aws:iam::000000000000:user/somebody".to_owned() };
-    for caller in [Caller::Anonymous, powerless] {
+    let powerless = registry.domain.operator_of(&berth_aws::AccountId::parse("999999999999").unwrap());
+    for caller in [Caller::anonymous(), powerless] {
         let (imported, outcome) = registry.import_as(&caller, &source, &Options::default()).await;
         let refused = matches!(outcome, Err(ImportError::Registry(Error::Unauthenticated | Error::Denied { .. })));
         assert!(refused && imported.images == 0, "{outcome:?}");

@@ -1,0 +1,203 @@
+//! The door that the APIs of AWS share: `/`, where every request is signed and says which service it is for. IAM and STS are asked
+//! by the Query protocol, ECR by JSON.
+
+mod body;
+mod signed;
+
+use std::sync::Arc;
+
+use berth_aws::protocol::{Form, ProtocolError, Service};
+use berth_aws::{iam::IAM, sts::STS};
+use berth_domain::Domain;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::ecr;
+use crate::query::{Failure, respond};
+use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// The door.
+pub struct AwsDoor {
+    domain: Arc<Domain>,
+}
+
+/// A request that was read to its end.
+pub(crate) struct Call {
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    pub(crate) request_id: String,
+}
+
+impl AwsDoor {
+    /// The only path of these APIs.
+    pub const PATH: &str = "/";
+
+    /// A door to a registry.
+    pub fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+
+    /// Whether a request may be for this door; others at the same path are a browser's.
+    pub fn is_for(parts_method: &Method, query: Option<&str>) -> bool {
+        *parts_method == Method::POST
+            || query.is_some_and(|query| query.contains("Action=") || query.contains("X-Amz-"))
+    }
+
+    /// Answers a request to `/`.
+    pub async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let request_id = parts.extensions.get::<RequestId>().map_or("none", RequestId::as_str).to_owned();
+        let mut call = Call { parts, body: Bytes::new(), request_id };
+        let mut response = self.read_and_answer(&mut call, body).await;
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&call.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// The body is kept in memory, so it is taken only from those who show credentials of somebody.
+    async fn read_and_answer(&self, call: &mut Call, body: RequestBody) -> Response<ResponseBody> {
+        if let Err(error) = signed::ensure_known(&self.domain, call).await {
+            return refuse(call, error);
+        }
+        call.body = match body::read(body).await {
+            Ok(body) => body,
+            Err(status) => return plain(status, "the request's body could not be read, or is longer than 1 MiB\n"),
+        };
+        match call.parts.headers.get(TARGET) {
+            Some(target) => self.json(call, target.to_str().unwrap_or_default()).await,
+            None => self.query(call).await,
+        }
+    }
+
+    /// IAM and STS.
+    async fn query(&self, call: &Call) -> Response<ResponseBody> {
+        let form = call.form();
+        let api = form.as_ref().ok().and_then(QueryApi::of);
+        let (status, xml) = match self.queried(call, api, form).await {
+            Ok(answer) => answer,
+            Err(failure) => respond(api.unwrap_or(QueryApi::Sts).service(), Err(failure), &call.request_id),
+        };
+        render(status, "text/xml", xml, api.map_or("aws", QueryApi::signing_name))
+    }
+
+    async fn queried(
+        &self,
+        call: &Call,
+        api: Option<QueryApi>,
+        form: Result<Form, ProtocolError>,
+    ) -> Result<(StatusCode, String), Failure> {
+        // Who asks comes first: what is wrong with a request is told to those who may send one.
+        let signed_for = api.map_or_else(|| vec!["sts", "iam"], |api| vec![api.signing_name()]);
+        let caller = signed::caller(&self.domain, call, &signed_for).await?;
+        let form = form?;
+        match api {
+            Some(QueryApi::Iam) => Ok(crate::iam::answer(&self.domain, &caller, &form, &call.request_id).await),
+            Some(QueryApi::Sts) => Ok(crate::sts::answer(&self.domain, &caller, &form, &call.request_id).await),
+            None => Err(no_operation(&form).into()),
+        }
+    }
+
+    /// ECR.
+    async fn json(&self, call: &Call, target: &str) -> Response<ResponseBody> {
+        let answered: Result<String, ecr::Failure> = async {
+            let caller = signed::caller(&self.domain, call, &["ecr"]).await?;
+            ecr::answer(&self.domain, &caller, call, target)
+        }
+        .await;
+        let (status, body) = ecr::respond(answered);
+        render(status, "application/x-amz-json-1.1", body, "ecr")
+    }
+}
+
+impl Call {
+    /// The parameters: of the query string and of the body.
+    fn form(&self) -> Result<Form, ProtocolError> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        Form::parse_parts(&[query.as_bytes(), &self.body])
+    }
+}
+
+/// A service that is asked by forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueryApi {
+    Iam,
+    Sts,
+}
+
+impl QueryApi {
+    /// The service that a form is for, by the version of its API.
+    fn of(form: &Form) -> Option<Self> {
+        let version = form.version()?;
+        [Self::Iam, Self::Sts].into_iter().find(|api| api.service().version == version)
+    }
+
+    const fn service(self) -> &'static Service {
+        match self {
+            Self::Iam => &IAM,
+            Self::Sts => &STS,
+        }
+    }
+
+    /// What signatures of its requests are made for.
+    const fn signing_name(self) -> &'static str {
+        match self {
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+}
+
+fn no_operation(form: &Form) -> ProtocolError {
+    match form.action() {
+        None => ProtocolError::MissingAction,
+        Some(action) => ProtocolError::InvalidAction {
+            action: action.to_owned(),
+            version: form.version().unwrap_or_default().to_owned(),
+        },
+    }
+}
+
+/// Says no to a request whose body was not read, in the words of its protocol.
+fn refuse(call: &Call, error: berth_domain::Error) -> Response<ResponseBody> {
+    if call.parts.headers.contains_key(TARGET) {
+        let (status, body) = ecr::respond(Err(error.into()));
+        return render(status, "application/x-amz-json-1.1", body, "ecr");
+    }
+    let (status, xml) = respond(&STS, Err(error.into()), &call.request_id);
+    render(status, "text/xml", xml, "aws")
+}
+
+/// Only these APIs, for a listener of their own.
+pub struct AwsOnly(pub AwsDoor);
+
+impl Handler for AwsOnly {
+    fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
+        Box::pin(async move {
+            if request.uri().path() == AwsDoor::PATH {
+                return self.0.answer(request).await;
+            }
+            plain(StatusCode::NOT_FOUND, "not found: this listener serves the APIs of AWS at /\n")
+        })
+    }
+}
+
+fn render(status: StatusCode, content_type: &'static str, body: String, label: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.extensions_mut().insert(RouteLabel(label));
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
+    render(status, "text/plain; charset=utf-8", text.to_owned(), "aws")
+}
