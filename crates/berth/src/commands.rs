@@ -14,11 +14,12 @@ use crate::config::flags::{OperatorFlags, ServeFlags};
 use crate::config::kinds::LogFormat;
 use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
+use crate::identity::Noun;
 use crate::import::Import;
 use crate::restore::Restore;
 use crate::telemetry::Traces;
 use crate::verify::Verify;
-use crate::{backup, gc, import, logging, migrate_store, opened, output, restore, serve, verify};
+use crate::{backup, gc, identity, import, logging, migrate_store, opened, output, restore, serve, verify};
 
 const PAGE: u64 = 500;
 
@@ -86,6 +87,8 @@ enum Command {
         #[command(flatten)]
         flags: OperatorFlags,
     },
+    #[command(flatten)]
+    Identity(Noun),
 }
 
 #[derive(Subcommand)]
@@ -182,6 +185,7 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             let settings = configured(restore.flags())?;
             block_on(restore::run(&settings, &restore, line.json))
         }
+        Command::Identity(noun) => block_on(identity::run(noun, configured, line.json)),
         Command::MigrateStore { flags } => block_on(migrate_store::run(&configured(flags.0)?, line.json)).and(done),
     }
 }

@@ -16,14 +16,36 @@ pub enum Failure {
     /// It could not run: exit code 3.
     #[error("{0}")]
     CouldNotRun(String),
+    /// The server said no, in AWS's terms: exit code 2 where the request is to blame, else 3.
+    #[error("{code}: {message}{}", next_step(code))]
+    Refused {
+        /// AWS's code, such as `NoSuchEntity`.
+        code: String,
+        /// Its words.
+        message: String,
+        /// Whether another request would help; not so where it is about who asks, or about the server.
+        by_request: bool,
+    },
+}
+
+/// What to do about a code of AWS, where that is not in its message.
+fn next_step(code: &str) -> &'static str {
+    match code {
+        "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "; the access key is unknown there: check the key, the profile, and --endpoint-url"
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => "; check the secret access key",
+        "ExpiredToken" | "ExpiredTokenException" => "; get new credentials, for instance with berth role assume",
+        _ => "",
+    }
 }
 
 impl Failure {
     /// The exit code.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Configuration(_) => 2,
-            Self::CouldNotRun(_) => 3,
+            Self::Usage(_) | Self::Configuration(_) | Self::Refused { by_request: true, .. } => 2,
+            Self::CouldNotRun(_) | Self::Refused { .. } => 3,
         }
     }
 
@@ -31,7 +53,21 @@ impl Failure {
     pub fn json(&self) -> Value {
         match self {
             Self::Configuration(problems) => json!({ "error": self.to_string(), "problems": problems }),
+            Self::Refused { code, .. } => json!({ "error": self.to_string(), "code": code }),
             Self::Usage(_) | Self::CouldNotRun(_) => json!({ "error": self.to_string() }),
+        }
+    }
+
+    /// The failure, and at which step of several it came.
+    #[must_use]
+    pub fn at(self, step: &str) -> Self {
+        match self {
+            Self::Usage(text) => Self::Usage(format!("{step}: {text}")),
+            Self::CouldNotRun(text) => Self::CouldNotRun(format!("{step}: {text}")),
+            Self::Refused { code, message, by_request } => {
+                Self::Refused { code, message: format!("{message} At {step}."), by_request }
+            }
+            Self::Configuration(problems) => Self::Configuration(problems),
         }
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod file_limit;
 mod gc;
+mod identity;
 mod import;
 mod logging;
 mod migrate_store;

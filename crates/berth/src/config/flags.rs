@@ -16,6 +16,10 @@ pub struct ServeFlags(pub Vec<Given>);
 #[derive(Debug, Clone, Default)]
 pub struct OperatorFlags(pub Vec<Given>);
 
+/// The same flags for commands with commands below them, which take them too.
+#[derive(Debug, Clone, Default)]
+pub struct GroupFlags(pub Vec<Given>);
+
 fn for_serve(setting: &Setting) -> bool {
     setting.flag != Flag::None
 }
@@ -24,10 +28,10 @@ fn for_operators(setting: &Setting) -> bool {
     matches!(setting.flag, Flag::Everywhere(_))
 }
 
-fn augment(command: Command, wanted: fn(&Setting) -> bool) -> Command {
+fn augment(command: Command, wanted: fn(&Setting) -> bool, is_global: bool) -> Command {
     let settings: Vec<&'static Setting> = SETTINGS.iter().filter(|setting| wanted(setting)).collect();
     settings.into_iter().fold(command, |command, setting| match setting.flag_name() {
-        Some(name) => command.arg(argument(setting, name)),
+        Some(name) => command.arg(argument(setting, name).global(is_global)),
         None => command,
     })
 }
@@ -69,7 +73,7 @@ fn of(setting: &'static Setting, matches: &ArgMatches) -> Option<Given> {
 }
 
 macro_rules! arguments {
-    ($type:ident, $wanted:ident) => {
+    ($type:ident, $wanted:ident, $is_global:literal) => {
         impl FromArgMatches for $type {
             fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
                 Ok(Self(given(matches, $wanted)))
@@ -83,15 +87,16 @@ macro_rules! arguments {
 
         impl Args for $type {
             fn augment_args(command: Command) -> Command {
-                augment(command, $wanted)
+                augment(command, $wanted, $is_global)
             }
 
             fn augment_args_for_update(command: Command) -> Command {
-                augment(command, $wanted)
+                augment(command, $wanted, $is_global)
             }
         }
     };
 }
 
-arguments!(ServeFlags, for_serve);
-arguments!(OperatorFlags, for_operators);
+arguments!(ServeFlags, for_serve, false);
+arguments!(OperatorFlags, for_operators, false);
+arguments!(GroupFlags, for_operators, true);

@@ -4,6 +4,7 @@
 //! can be exchanged while the registry serves.
 
 mod ini;
+mod keys;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use object_store::CredentialProvider;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 
 use self::ini::{File, Values};
+pub use self::keys::{AwsKeys, AwsProfile};
 
 /// What gives credentials in ways that Berth does not know.
 const UNKNOWN: [&str; 6] =
@@ -88,7 +90,13 @@ enum Source {
 
 impl Place {
     fn of(environment: Environment<'_>) -> Self {
-        let name = environment("AWS_PROFILE").or_else(|| environment("AWS_DEFAULT_PROFILE"));
+        Self::named(None, environment)
+    }
+
+    /// The profile that is asked for, or the one that the environment names.
+    fn named(name: Option<&str>, environment: Environment<'_>) -> Self {
+        let usual = || environment("AWS_PROFILE").or_else(|| environment("AWS_DEFAULT_PROFILE"));
+        let name = name.map(str::to_owned).or_else(usual);
         let home = environment("HOME").map(|home| PathBuf::from(home).join(".aws"));
         let file = |kind, variable, usual| {
             let named = environment(variable).map(PathBuf::from);
@@ -102,6 +110,10 @@ impl Place {
     }
 
     fn read(&self) -> Result<Profile, String> {
+        self.understand(&self.values()?)
+    }
+
+    fn values(&self) -> Result<Values, String> {
         let mut values: Option<Values> = None;
         // The later one, with the credentials, has the last word.
         for (kind, path) in &self.files {
@@ -115,9 +127,9 @@ impl Place {
             }
         }
         match values {
-            Some(values) => self.understand(&values),
+            Some(values) => Ok(values),
             None if self.is_named => Err(format!("there is no profile {} in {}", self.name, self.shown())),
-            None => Ok(Profile::default()),
+            None => Ok(Values::default()),
         }
     }
 
@@ -148,6 +160,15 @@ impl Place {
             (None, None, None) => Ok(Source::None),
             _ => Err(format!("profile {} gives one half of a key only", self.name)),
         }
+    }
+
+    /// The same for who can do nothing but sign with keys.
+    fn cannot(&self, name: &str) -> String {
+        format!(
+            "profile {} gets its credentials by {name}, which this command cannot do: give it aws_access_key_id and \
+             aws_secret_access_key",
+            self.name
+        )
     }
 
     fn does_not_know(&self, name: &str) -> String {
