@@ -3,6 +3,7 @@
 use berth_testkit::{Client, MIB, Server, empty_index, target_of};
 use serde_json::Value;
 
+use crate::people::{all_of, by_key, by_login, user};
 use crate::support::{attack, attack_on, builder};
 
 /// Repositories with one manifest each, which needs no blob, pushed by a few clients at once.
@@ -93,6 +94,29 @@ fn a03_the_catalog_shows_a_caller_only_what_it_may_read() {
     });
 }
 
+#[test]
+fn a03_the_catalog_shows_a_user_what_its_policies_name() {
+    attack(|server| {
+        let admin = server.client();
+        for name in ["team/one", "team/deep/two", "teamwork", "private/one", "ateam/x"] {
+            admin.push_manifest(name, "latest", &empty_index(name)).expect(201);
+        }
+        let alice = user(server, "alice", &all_of("team/*"));
+        for caller in [by_key(server, &alice), by_login(server, &alice)] {
+            let seen = names(&caller.get("/v2/_catalog").expect(200), "repositories");
+            assert_eq!(seen, ["team/deep/two", "team/one"]);
+            let first = caller.get("/v2/_catalog?n=1").expect(200);
+            assert_eq!(names(&first, "repositories"), ["team/deep/two"]);
+            let rest = caller.get(&next_page(&first).expect("a second page")).expect(200);
+            assert_eq!((names(&rest, "repositories"), next_page(&rest)), (vec!["team/one".to_owned()], None));
+            // Where a listing goes on is for the client to say, and tells nothing.
+            let behind = caller.get("/v2/_catalog?last=private/none").expect(200);
+            assert_eq!(names(&behind, "repositories"), ["team/deep/two", "team/one"]);
+        }
+        by_key(server, &user(server, "bob", &all_of("bob/*"))).get("/v2/_catalog").expect(403);
+    });
+}
+
 const SECRET_CONTENT: &str = "nobody else may see this";
 
 fn assert_tells_nothing(reply: &berth_testkit::Reply, request: &str) {
@@ -180,6 +204,25 @@ fn a04_no_alternate_path_leads_past_the_login() {
         for (method, path) in routes(&blob, &manifest) {
             let whole = format!("http://{}/{path}", server.addr());
             assert_tells_nothing(&nobody.request(method, &whole, &[], &[]).expect_any(&[400, 401, 404]), &path);
+        }
+    });
+}
+
+#[test]
+fn a04_no_route_answers_a_user_without_rights() {
+    attack(|server| {
+        let (blob, manifest) = plant(&server.client());
+        let alice = user(server, "alice", &all_of("team/*"));
+        for caller in [by_key(server, &alice), by_login(server, &alice)] {
+            for (method, path) in routes(&blob, &manifest) {
+                let reply = caller.request(method, &format!("/{path}"), &[], &[]);
+                let wanted = if matches!(path.as_str(), "v2" | "v2/") { 200 } else { 403 };
+                assert_eq!(reply.status, wanted, "{method} {path}: {reply:?}");
+                assert_tells_nothing(&reply, &path);
+                for disguised in [format!("//{path}"), format!("/{path}/"), format!("/x/../{path}")] {
+                    assert_tells_nothing(&caller.request(method, &disguised, &[], &[]), &disguised);
+                }
+            }
         }
     });
 }
