@@ -35,7 +35,8 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(config, items):
     if NODES > 1:
-        others = [item for item in items if item.get_closest_marker("own_binary")]
+        markers = ("own_binary", "once")
+        others = [item for item in items if any(item.get_closest_marker(name) for name in markers)]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
     if not FOREIGN:
@@ -76,20 +77,27 @@ def shared_backends():
 
 
 @pytest.fixture(scope="session")
+def node_count():
+    """The nodes that each server of `serve` has."""
+    return NODES
+
+
+@pytest.fixture(scope="session")
 def serve(request, scratch):
     """Starts a registry of the shape that was asked for, until the end of a block: `with serve(name, *flags) as server`.
 
-    `tls` is the certificate and key to speak TLS with: several nodes leave that to the proxy in front.
+    `tls` is the certificate and key to speak TLS with: several nodes leave that to the proxy in front. `settings` are
+    variables of the server's environment.
     """
 
-    def one(name, *flags, tls=None):
+    def one(name, *flags, tls=None, settings=None):
         if tls:
             flags += ("--tls-cert", tls["certificate"], "--tls-key", tls["key"])
-        return running(request.getfixturevalue("berth_bin"), scratch / name, *flags)
+        return running(request.getfixturevalue("berth_bin"), scratch / name, *flags, settings=settings)
 
-    def several(name, *flags, tls=None):
-        binaries = [request.getfixturevalue("berth_bin")] * NODES
-        return running_nodes(binaries, scratch / name, request.getfixturevalue("shared_backends"), *flags, tls=tls)
+    def several(name, *flags, tls=None, settings=None):
+        binaries, shared = [request.getfixturevalue("berth_bin")] * NODES, request.getfixturevalue("shared_backends")
+        return running_nodes(binaries, scratch / name, shared, *flags, tls=tls, settings=settings)
 
     return one if NODES == 1 else several
 

@@ -1,4 +1,4 @@
-"""The engines that clients need: a Docker engine, a containerd, and the containers/* configuration."""
+"""The engines that clients need: a Docker engine, a containerd, and the containers/* configuration; and the registry as AWS."""
 
 import ctypes
 import json
@@ -9,8 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from support.aws import Aws
+from support.postgres import Postgres
 from support.server import die_with_parent, wait_until
 from support.tools import Home
+
+# Several nodes have a PostgreSQL database in any case.
+DATABASES = ["sqlite", "postgres"] if int(os.environ.get("BERTH_TEST_NODES") or 1) == 1 else ["nodes"]
 
 SYSTEM_FOLDERS = ["/var/lib/containers", "/run/containers", "/run/libpod", "/etc/docker"]
 
@@ -174,3 +179,41 @@ def containers(home):
     home.know = know
     yield home
     subprocess.run(["podman", "system", "reset", "--force"], env=home.env, capture_output=True)
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database_server(request, serve):
+    """A registry for identities, on each kind of database."""
+    if request.param != "postgres":
+        with serve(f"identities-{request.param}") as server:
+            yield server
+        return
+    with Postgres() as postgres:
+        url = postgres.url(postgres.create_database())
+        with serve("identities-postgres", settings={"BERTH_DATABASE__URL": url}) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def aws(database_server, node_count):
+    """That registry by AWS's SDK; what is called is noted for each module."""
+    return Aws(database_server.registry(), node_count)
+
+
+@pytest.fixture
+def account(aws):
+    """An account in which there is only its administrator."""
+    return aws.account()
+
+
+@pytest.fixture(scope="session")
+def shared_aws(registry, node_count):
+    """The registry that most tests share, by AWS's SDK."""
+    return Aws(registry, node_count)
+
+
+@pytest.fixture(scope="session")
+def bearer_aws(serve, node_count):
+    """A registry that asks for bearer tokens, by AWS's SDK."""
+    with serve("bearer-server", settings={"BERTH_AUTH__CHALLENGE": "bearer"}) as server:
+        yield Aws(server.registry(), node_count)
