@@ -1,19 +1,21 @@
 """What is done with each arm, in turns. A phase gives a dict of figures for each sample."""
 
+import base64
 import json
 import os
 import random
 import re
 import time
+from dataclasses import replace
 
 from support.server import wait_until
 
 from . import calls, load, watch
 from .bench import COLLECTING, GRACE_SECONDS, REPOSITORY, TLS
 from .content import GIB, new_image, new_images, sha256
-from .rows import FEWER_TAGS, NO_GARBAGE, ONE_PUT, REDIRECT, SHA256, SILENT
+from .rows import ADMINISTRATOR, FEWER_TAGS, NO_GARBAGE, ONE_PUT, REDIRECT, SHA256, SILENT
 from .servers import BERTH, NGINX
-from .wire import WrongAnswer
+from .wire import Connection, WrongAnswer
 
 CLIENTS = 8
 LARGE = "bench/large"
@@ -176,9 +178,9 @@ class Requests(Phase):
         return answered(bench, bench.server(arm), self.path(bench), self.connections)
 
 
-def answered(bench, server, path, connections):
+def answered(bench, server, path, connections, place=None):
     with watch.Watch(server.pids()) as used:
-        figures = load.wrk(server.place, path, connections, bench.sizes.seconds)
+        figures = load.wrk(place or server.place, path, connections, bench.sizes.seconds)
     return figures | {"cpu_us": used.cpu * 1e6 / figures["requests"], "peak_mib": used.peak}
 
 
@@ -210,6 +212,71 @@ class Watching(Requests):
 
     def turns(self, bench):
         return bench.sizes.pairs
+
+
+class Policies(Requests):
+    """What it costs to decide about a user with many statements, of which the last one allows; beside the administrator,
+    who has one statement."""
+
+    def __init__(self):
+        super().__init__("policies", by_tag, 16)
+        self.user = None
+
+    def arms(self, bench):
+        return [BERTH, ADMINISTRATOR]
+
+    def prepare(self, bench, arm):
+        server = bench.with_image(BERTH)
+        if arm == BERTH:
+            self.user = make_user(bench, server)
+        with Connection(self.place(server, arm)) as connection:
+            calls.check_image(connection, REPOSITORY, bench.image)
+            if arm == BERTH:
+                connection.ask("GET", "/v2/elsewhere/tags/list").must_be(403)
+
+    def place(self, server, arm):
+        return server.place if arm == ADMINISTRATOR else replace(server.place, authorization=self.user)
+
+    def turns(self, bench):
+        return bench.sizes.pairs
+
+    def sample(self, bench, arm):
+        server = bench.server(BERTH)
+        return answered(bench, server, self.path(bench), self.connections, self.place(server, arm))
+
+
+def make_user(bench, server):
+    """A user with ten policies of twenty statements; what it logs in with."""
+
+    def berth(*words):
+        done = server.berth.run(*words, "--local", "--json")
+        if done.returncode:
+            raise WrongAnswer(f"berth {' '.join(map(str, words))}: {done.stderr[-300:]}")
+        return json.loads(done.stdout)
+
+    berth("user", "create", "many")
+    for nth in range(10):
+        file = bench.folder / f"policy-{nth}.json"
+        file.write_text(json.dumps(policy(nth)))
+        berth("policy", "create", f"policy-{nth}", str(file))
+        berth("user", "attach", "many", f"policy-{nth}")
+    key = berth("key", "create", "many")
+    login = base64.b64encode(f"{key['AccessKeyId']}:{key['SecretAccessKey']}".encode()).decode()
+    return f"Basic {login}"
+
+
+def policy(nth):
+    def statement(number):
+        last = (nth, number) == (9, 19)
+        resource = REPOSITORY if last else f"team-{nth}/project-{number}/*"
+        return {
+            "Effect": "Allow",
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
+            "Resource": f"arn:aws:ecr:us-east-1:000000000000:repository/{resource}",
+            "Condition": {"StringNotEquals": {"aws:PrincipalTag/team": "nobody"}},
+        }
+
+    return {"Version": "2012-10-17", "Statement": [statement(number) for number in range(20)]}
 
 
 class Redirects(Requests):
@@ -471,6 +538,7 @@ PHASES = [
     Collection("gc"),
     PullOverTls("tls"),
     Watching(),
+    Policies(),
 ]
 
 

@@ -17,6 +17,7 @@ ONE_PUT = "berth (one PUT)"
 FEWER_TAGS = "berth (fewer tags)"
 NO_GARBAGE = "berth (not collecting)"
 SILENT = "berth (no logs, no metrics)"
+ADMINISTRATOR = "berth (as the administrator)"
 REDIRECT = " (redirecting)"
 # No other: the figure itself is held against the bar.
 NOBODY = ""
@@ -78,6 +79,15 @@ FILES = [
     Row("gc-pushes", "gc", "push_p99_ms", "ms", LESS, "p99 of pushes while garbage goes", {NO_GARBAGE: (1.5, 1.1)}),
     Row("tls", "tls", "cpu_per_gib", CPU, LESS, "pull over TLS, 8 curls", {NGINX: (1.3, 1.0)}),
     Row("watching", "watching", "rate", PER_SECOND, MORE, "manifests, with logs and metrics", {SILENT: (0.95, 0.98)}),
+    Row(
+        "policies",
+        "policies",
+        "cpu_us",
+        "us",
+        LESS,
+        "manifests by tag, to a user with 10 policies of 20 statements",
+        {ADMINISTRATOR: (1.3, 1.1)},
+    ),
     Row("memory", "memory", "resident_mib", "MiB", LESS, "memory between loads"),
 ]
 S3 = [
