@@ -25,6 +25,31 @@ as_admin() {
     curl -sS -u "$BERTH_ADMIN_ACCESS_KEY_ID:$BERTH_ADMIN_SECRET_ACCESS_KEY" "$@"
 }
 
+# use_aws ID SECRET [TOKEN] : from here on, aws and berth ask the server as whoever holds these.
+use_aws() {
+    export AWS_ENDPOINT_URL=$url AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=$1 AWS_SECRET_ACCESS_KEY=$2
+    if [ $# = 3 ]; then export AWS_SESSION_TOKEN=$3; else unset AWS_SESSION_TOKEN; fi
+}
+
+use_aws_as_admin() {
+    use_aws "$BERTH_ADMIN_ACCESS_KEY_ID" "$BERTH_ADMIN_SECRET_ACCESS_KEY"
+}
+
+# can_push NAME [CURL ARGUMENTS] : whether a push into the repository may begin.
+can_push() {
+    [ "$(status -X POST "$url/v2/$1/blobs/uploads/" "${@:2}")" = 202 ]
+}
+
+# fails COMMAND... : that it does. (`! COMMAND` does not end a shell that stops at errors.)
+fails() {
+    if "$@"; then return 1; fi
+}
+
+# eventually COMMAND... : waits until it succeeds. What others changed counts within a second.
+eventually() {
+    until "$@"; do sleep 0.2; done
+}
+
 # status [CURL ARGUMENTS] : the status code of an answer.
 status() {
     curl -sS -o /dev/null -w '%{http_code}\n' "$@"

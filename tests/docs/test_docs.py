@@ -1,7 +1,7 @@
 """The documentation's commands, run as a reader would.
 
 A fenced block marked ```sh test in README.md or below docs/ is run by `bash -eu`, the blocks of one
-file in order and in one shell, in an empty folder, with `berth` on PATH. The page is also given:
+file in order and in one shell, in an empty folder, with `berth` and `aws` on PATH. The page is also given:
 
     $BERTH_SOURCE   a copy of the sources (for `cp` of example files; building is not tested here)
 
@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,9 @@ def test_page(page, berth_bin, scratch):
     home = Home(scratch / f"docs-{page.stem}")
     work = home.path / "work"
     work.mkdir()
-    home.env["PATH"] = f"{Path(berth_bin).parent}:{home.env['PATH']}"
+    # last, so that only what the system lacks comes from there
+    python = Path(sys.executable).parent
+    home.env["PATH"] = f"{Path(berth_bin).parent}:{home.env['PATH']}:{python}"
     home.env["BERTH_SOURCE"] = str(ROOT)
     # each block is echoed before it runs, so that a failure shows where it happened
     script = "".join(f"echo '--- block {i + 1}'\n{text}\n" for i, text in enumerate(blocks(page)))
