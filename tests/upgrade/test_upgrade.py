@@ -10,12 +10,16 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from support import previous
 from support.api import Api
 from support.crowd import Crowd
 from support.nodes import running_nodes
 from support.server import Berth, running, wait_until
 
+# The version before may have to be built first.
+pytestmark = pytest.mark.timeout(1200)
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = len(list((ROOT / previous.MIGRATIONS).glob("*.sql")))
 SEED = os.environ.get("BERTH_TEST_SEED") or secrets.token_hex(4)
