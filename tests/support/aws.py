@@ -3,7 +3,6 @@ given by it: accounts, users, keys."""
 
 import base64
 import json
-import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from support.server import Registry
+from support.server import Registry, wait_until
 from support.shapes import faults_of, faults_of_xml, local, unknown_in_json
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +32,6 @@ NAMESPACES = {
     "iam": "https://iam.amazonaws.com/doc/2010-05-08/",
     "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
 }
-# Nodes other than the one that made a change go by what they read before for so long, in seconds.
-SETTLES = 1.2
-
 # Loading IAM's model takes long: once for all clients.
 LOADER = botocore.session.get_session().get_component("data_loader")
 
@@ -113,9 +109,19 @@ class Aws:
         return Account(self, ACCOUNT, self.administrator)
 
     def settle(self):
-        """To be called between a change of rights and what relies on it: several nodes hear of it a second later."""
-        if self.nodes > 1:
-            time.sleep(SETTLES)
+        """To be called between a change of rights and what relies on it: several nodes hear of it a second later.
+
+        A node that knows a key made after the change knows the change. Requests go to the nodes in turns, so it is known
+        everywhere when as many answers in a row say so as there are nodes, and once again as many for safety.
+        """
+        if self.nodes == 1:
+            return
+        account, key = self.create_account()
+        wait_until("all nodes to know a new key", lambda: all(self.knows(key) for _ in range(2 * self.nodes)))
+        assert self.own("DeleteAccount", AccountId=account)[0] == 200
+
+    def knows(self, key):
+        return self.own("GetUser", key)[0] == 200
 
     def login(self, key):
         """The registry to somebody with an authorization token."""
