@@ -101,7 +101,7 @@ settings! {
         /// Counts requests and what else there are figures of. Without it nothing is counted and `/metrics` is not there.
         enabled: bool = "true";
         /// Address of a listener that serves `/metrics` and nothing else, without login: a loopback one is recommended.
-        /// Empty: `/metrics` is served by the main listener, behind the administrator's login.
+        /// Empty: `/metrics` is served by the main listener, to logins that may `berth:GetMetrics`.
         listen: Option<ListenAddress> = "";
     }
     /// The APIs of AWS: STS, IAM and ECR.
