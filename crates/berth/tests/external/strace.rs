@@ -10,6 +10,9 @@ use rustix::process::Signal;
 use crate::digests::{bad_digests, endless_digest};
 use crate::support::{attack_on, builder};
 
+/// What the C library's allocator reads once, whenever it first shrinks a heap.
+const ALLOCATOR: &str = "\"/proc/sys/vm/overcommit_memory\"";
+
 /// `strace` attached to a server, writing calls to a file.
 pub struct Trace {
     strace: Child,
@@ -81,6 +84,7 @@ fn a14_what_is_no_digest_reaches_no_file() {
         }
         client.get(&format!("/v2/traced/blobs/{}", endless_digest())).expect_any(&[400, 414, 431]);
         let calls = trace.detach();
-        assert_eq!(calls[before..], Vec::<String>::new(), "calls with paths during requests with bad digests");
+        let of_requests: Vec<_> = calls[before..].iter().filter(|call| !call.contains(ALLOCATOR)).collect();
+        assert!(of_requests.is_empty(), "calls with paths during requests with bad digests: {of_requests:#?}");
     });
 }
