@@ -3,10 +3,338 @@
 
 use crate::protocol::ErrorShape;
 
+/// `BlockedByOrganizationPolicyException`, with the status 400.
+pub static BLOCKED_BY_ORGANIZATION_POLICY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "BlockedByOrganizationPolicyException",
+    code: "BlockedByOrganizationPolicyException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `EmptyUploadException`, with the status 400.
+pub static EMPTY_UPLOAD_EXCEPTION: ErrorShape =
+    ErrorShape { name: "EmptyUploadException", code: "EmptyUploadException", http_status: 400, sender: true };
+
+/// `ExclusionAlreadyExistsException`, with the status 400.
+pub static EXCLUSION_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ExclusionAlreadyExistsException",
+    code: "ExclusionAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ExclusionNotFoundException`, with the status 400.
+pub static EXCLUSION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ExclusionNotFoundException",
+    code: "ExclusionNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ImageAlreadyExistsException`, with the status 400.
+pub static IMAGE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageAlreadyExistsException",
+    code: "ImageAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ImageArchivedException`, with the status 400.
+pub static IMAGE_ARCHIVED_EXCEPTION: ErrorShape =
+    ErrorShape { name: "ImageArchivedException", code: "ImageArchivedException", http_status: 400, sender: true };
+
+/// `ImageDigestDoesNotMatchException`, with the status 400.
+pub static IMAGE_DIGEST_DOES_NOT_MATCH_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageDigestDoesNotMatchException",
+    code: "ImageDigestDoesNotMatchException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ImageNotFoundException`, with the status 400.
+pub static IMAGE_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "ImageNotFoundException", code: "ImageNotFoundException", http_status: 400, sender: true };
+
+/// `ImageStorageClassUpdateNotSupportedException`, with the status 400.
+pub static IMAGE_STORAGE_CLASS_UPDATE_NOT_SUPPORTED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageStorageClassUpdateNotSupportedException",
+    code: "ImageStorageClassUpdateNotSupportedException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ImageTagAlreadyExistsException`, with the status 400.
+pub static IMAGE_TAG_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageTagAlreadyExistsException",
+    code: "ImageTagAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `InvalidLayerException`, with the status 400.
+pub static INVALID_LAYER_EXCEPTION: ErrorShape =
+    ErrorShape { name: "InvalidLayerException", code: "InvalidLayerException", http_status: 400, sender: true };
+
+/// `InvalidLayerPartException`, with the status 400.
+pub static INVALID_LAYER_PART_EXCEPTION: ErrorShape =
+    ErrorShape { name: "InvalidLayerPartException", code: "InvalidLayerPartException", http_status: 400, sender: true };
+
 /// `InvalidParameterException`, with the status 400.
 pub static INVALID_PARAMETER_EXCEPTION: ErrorShape =
     ErrorShape { name: "InvalidParameterException", code: "InvalidParameterException", http_status: 400, sender: true };
 
+/// `InvalidTagParameterException`, with the status 400.
+pub static INVALID_TAG_PARAMETER_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidTagParameterException",
+    code: "InvalidTagParameterException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `KmsException`, with the status 400.
+pub static KMS_EXCEPTION: ErrorShape =
+    ErrorShape { name: "KmsException", code: "KmsException", http_status: 400, sender: true };
+
+/// `LayerAlreadyExistsException`, with the status 400.
+pub static LAYER_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerAlreadyExistsException",
+    code: "LayerAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LayerInaccessibleException`, with the status 400.
+pub static LAYER_INACCESSIBLE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerInaccessibleException",
+    code: "LayerInaccessibleException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LayerPartTooSmallException`, with the status 400.
+pub static LAYER_PART_TOO_SMALL_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerPartTooSmallException",
+    code: "LayerPartTooSmallException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LayersNotFoundException`, with the status 400.
+pub static LAYERS_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "LayersNotFoundException", code: "LayersNotFoundException", http_status: 400, sender: true };
+
+/// `LifecyclePolicyNotFoundException`, with the status 400.
+pub static LIFECYCLE_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyNotFoundException",
+    code: "LifecyclePolicyNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LifecyclePolicyPreviewInProgressException`, with the status 400.
+pub static LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyPreviewInProgressException",
+    code: "LifecyclePolicyPreviewInProgressException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LifecyclePolicyPreviewNotFoundException`, with the status 400.
+pub static LIFECYCLE_POLICY_PREVIEW_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyPreviewNotFoundException",
+    code: "LifecyclePolicyPreviewNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `LimitExceededException`, with the status 400.
+pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape =
+    ErrorShape { name: "LimitExceededException", code: "LimitExceededException", http_status: 400, sender: true };
+
+/// `PullThroughCacheRuleAlreadyExistsException`, with the status 400.
+pub static PULL_THROUGH_CACHE_RULE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "PullThroughCacheRuleAlreadyExistsException",
+    code: "PullThroughCacheRuleAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `PullThroughCacheRuleNotFoundException`, with the status 400.
+pub static PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "PullThroughCacheRuleNotFoundException",
+    code: "PullThroughCacheRuleNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ReferencedImagesNotFoundException`, with the status 400.
+pub static REFERENCED_IMAGES_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ReferencedImagesNotFoundException",
+    code: "ReferencedImagesNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `RegistryPolicyNotFoundException`, with the status 400.
+pub static REGISTRY_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RegistryPolicyNotFoundException",
+    code: "RegistryPolicyNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ReplicationBackfillInProgressException`, with the status 400.
+pub static REPLICATION_BACKFILL_IN_PROGRESS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ReplicationBackfillInProgressException",
+    code: "ReplicationBackfillInProgressException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ReplicationBackfillInvalidStatusException`, with the status 400.
+pub static REPLICATION_BACKFILL_INVALID_STATUS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ReplicationBackfillInvalidStatusException",
+    code: "ReplicationBackfillInvalidStatusException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ReplicationBackfillNotFoundException`, with the status 400.
+pub static REPLICATION_BACKFILL_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ReplicationBackfillNotFoundException",
+    code: "ReplicationBackfillNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `RepositoryAlreadyExistsException`, with the status 400.
+pub static REPOSITORY_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RepositoryAlreadyExistsException",
+    code: "RepositoryAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `RepositoryNotEmptyException`, with the status 400.
+pub static REPOSITORY_NOT_EMPTY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RepositoryNotEmptyException",
+    code: "RepositoryNotEmptyException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `RepositoryNotFoundException`, with the status 400.
+pub static REPOSITORY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RepositoryNotFoundException",
+    code: "RepositoryNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `RepositoryPolicyNotFoundException`, with the status 400.
+pub static REPOSITORY_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RepositoryPolicyNotFoundException",
+    code: "RepositoryPolicyNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `ScanNotFoundException`, with the status 400.
+pub static SCAN_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "ScanNotFoundException", code: "ScanNotFoundException", http_status: 400, sender: true };
+
+/// `SecretNotFoundException`, with the status 400.
+pub static SECRET_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "SecretNotFoundException", code: "SecretNotFoundException", http_status: 400, sender: true };
+
 /// `ServerException`, with the status 500.
 pub static SERVER_EXCEPTION: ErrorShape =
     ErrorShape { name: "ServerException", code: "ServerException", http_status: 500, sender: false };
+
+/// `SigningConfigurationNotFoundException`, with the status 400.
+pub static SIGNING_CONFIGURATION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "SigningConfigurationNotFoundException",
+    code: "SigningConfigurationNotFoundException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `TemplateAlreadyExistsException`, with the status 400.
+pub static TEMPLATE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "TemplateAlreadyExistsException",
+    code: "TemplateAlreadyExistsException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `TemplateNotFoundException`, with the status 400.
+pub static TEMPLATE_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "TemplateNotFoundException", code: "TemplateNotFoundException", http_status: 400, sender: true };
+
+/// `TooManyTagsException`, with the status 400.
+pub static TOO_MANY_TAGS_EXCEPTION: ErrorShape =
+    ErrorShape { name: "TooManyTagsException", code: "TooManyTagsException", http_status: 400, sender: true };
+
+/// `UnableToAccessSecretException`, with the status 400.
+pub static UNABLE_TO_ACCESS_SECRET_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToAccessSecretException",
+    code: "UnableToAccessSecretException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnableToDecryptSecretValueException`, with the status 400.
+pub static UNABLE_TO_DECRYPT_SECRET_VALUE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToDecryptSecretValueException",
+    code: "UnableToDecryptSecretValueException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnableToGetUpstreamImageException`, with the status 400.
+pub static UNABLE_TO_GET_UPSTREAM_IMAGE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToGetUpstreamImageException",
+    code: "UnableToGetUpstreamImageException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnableToGetUpstreamLayerException`, with the status 400.
+pub static UNABLE_TO_GET_UPSTREAM_LAYER_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToGetUpstreamLayerException",
+    code: "UnableToGetUpstreamLayerException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnableToListUpstreamImageReferrersException`, with the status 400.
+pub static UNABLE_TO_LIST_UPSTREAM_IMAGE_REFERRERS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToListUpstreamImageReferrersException",
+    code: "UnableToListUpstreamImageReferrersException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnsupportedImageTypeException`, with the status 400.
+pub static UNSUPPORTED_IMAGE_TYPE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnsupportedImageTypeException",
+    code: "UnsupportedImageTypeException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UnsupportedUpstreamRegistryException`, with the status 400.
+pub static UNSUPPORTED_UPSTREAM_REGISTRY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnsupportedUpstreamRegistryException",
+    code: "UnsupportedUpstreamRegistryException",
+    http_status: 400,
+    sender: true,
+};
+
+/// `UploadNotFoundException`, with the status 400.
+pub static UPLOAD_NOT_FOUND_EXCEPTION: ErrorShape =
+    ErrorShape { name: "UploadNotFoundException", code: "UploadNotFoundException", http_status: 400, sender: true };
+
+/// `ValidationException`, with the status 400.
+pub static VALIDATION_EXCEPTION: ErrorShape =
+    ErrorShape { name: "ValidationException", code: "ValidationException", http_status: 400, sender: true };

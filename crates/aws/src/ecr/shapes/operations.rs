@@ -4,6 +4,361 @@
 use super::{errors, schema};
 use crate::protocol::Operation;
 
+/// The operation `BatchCheckLayerAvailability`.
+pub static BATCH_CHECK_LAYER_AVAILABILITY: Operation = Operation {
+    name: "BatchCheckLayerAvailability",
+    input: &schema::BATCH_CHECK_LAYER_AVAILABILITY_REQUEST,
+    output: Some(&schema::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::REPOSITORY_NOT_FOUND_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::SERVER_EXCEPTION],
+};
+
+/// The operation `BatchDeleteImage`.
+pub static BATCH_DELETE_IMAGE: Operation = Operation {
+    name: "BatchDeleteImage",
+    input: &schema::BATCH_DELETE_IMAGE_REQUEST,
+    output: Some(&schema::BATCH_DELETE_IMAGE_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION],
+};
+
+/// The operation `BatchGetImage`.
+pub static BATCH_GET_IMAGE: Operation = Operation {
+    name: "BatchGetImage",
+    input: &schema::BATCH_GET_IMAGE_REQUEST,
+    output: Some(&schema::BATCH_GET_IMAGE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::UNABLE_TO_GET_UPSTREAM_IMAGE_EXCEPTION,
+    ],
+};
+
+/// The operation `BatchGetRepositoryScanningConfiguration`.
+pub static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION: Operation = Operation {
+    name: "BatchGetRepositoryScanningConfiguration",
+    input: &schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `CompleteLayerUpload`.
+pub static COMPLETE_LAYER_UPLOAD: Operation = Operation {
+    name: "CompleteLayerUpload",
+    input: &schema::COMPLETE_LAYER_UPLOAD_REQUEST,
+    output: Some(&schema::COMPLETE_LAYER_UPLOAD_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::UPLOAD_NOT_FOUND_EXCEPTION,
+        &errors::INVALID_LAYER_EXCEPTION,
+        &errors::LAYER_PART_TOO_SMALL_EXCEPTION,
+        &errors::LAYER_ALREADY_EXISTS_EXCEPTION,
+        &errors::EMPTY_UPLOAD_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `CreatePullThroughCacheRule`.
+pub static CREATE_PULL_THROUGH_CACHE_RULE: Operation = Operation {
+    name: "CreatePullThroughCacheRule",
+    input: &schema::CREATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+    output: Some(&schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::PULL_THROUGH_CACHE_RULE_ALREADY_EXISTS_EXCEPTION,
+        &errors::UNSUPPORTED_UPSTREAM_REGISTRY_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::UNABLE_TO_ACCESS_SECRET_EXCEPTION,
+        &errors::SECRET_NOT_FOUND_EXCEPTION,
+        &errors::UNABLE_TO_DECRYPT_SECRET_VALUE_EXCEPTION,
+    ],
+};
+
+/// The operation `CreateRepository`.
+pub static CREATE_REPOSITORY: Operation = Operation {
+    name: "CreateRepository",
+    input: &schema::CREATE_REPOSITORY_REQUEST,
+    output: Some(&schema::CREATE_REPOSITORY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::INVALID_TAG_PARAMETER_EXCEPTION,
+        &errors::TOO_MANY_TAGS_EXCEPTION,
+        &errors::REPOSITORY_ALREADY_EXISTS_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `CreateRepositoryCreationTemplate`.
+pub static CREATE_REPOSITORY_CREATION_TEMPLATE: Operation = Operation {
+    name: "CreateRepositoryCreationTemplate",
+    input: &schema::CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+    output: Some(&schema::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::TEMPLATE_ALREADY_EXISTS_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteLifecyclePolicy`.
+pub static DELETE_LIFECYCLE_POLICY: Operation = Operation {
+    name: "DeleteLifecyclePolicy",
+    input: &schema::DELETE_LIFECYCLE_POLICY_REQUEST,
+    output: Some(&schema::DELETE_LIFECYCLE_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::LIFECYCLE_POLICY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `DeletePullThroughCacheRule`.
+pub static DELETE_PULL_THROUGH_CACHE_RULE: Operation = Operation {
+    name: "DeletePullThroughCacheRule",
+    input: &schema::DELETE_PULL_THROUGH_CACHE_RULE_REQUEST,
+    output: Some(&schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteRegistryPolicy`.
+pub static DELETE_REGISTRY_POLICY: Operation = Operation {
+    name: "DeleteRegistryPolicy",
+    input: &schema::DELETE_REGISTRY_POLICY_REQUEST,
+    output: Some(&schema::DELETE_REGISTRY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REGISTRY_POLICY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteRepository`.
+pub static DELETE_REPOSITORY: Operation = Operation {
+    name: "DeleteRepository",
+    input: &schema::DELETE_REPOSITORY_REQUEST,
+    output: Some(&schema::DELETE_REPOSITORY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::REPOSITORY_NOT_EMPTY_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteRepositoryCreationTemplate`.
+pub static DELETE_REPOSITORY_CREATION_TEMPLATE: Operation = Operation {
+    name: "DeleteRepositoryCreationTemplate",
+    input: &schema::DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+    output: Some(&schema::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::TEMPLATE_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteRepositoryPolicy`.
+pub static DELETE_REPOSITORY_POLICY: Operation = Operation {
+    name: "DeleteRepositoryPolicy",
+    input: &schema::DELETE_REPOSITORY_POLICY_REQUEST,
+    output: Some(&schema::DELETE_REPOSITORY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::REPOSITORY_POLICY_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteSigningConfiguration`.
+pub static DELETE_SIGNING_CONFIGURATION: Operation = Operation {
+    name: "DeleteSigningConfiguration",
+    input: &schema::DELETE_SIGNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::DELETE_SIGNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::SIGNING_CONFIGURATION_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DeregisterPullTimeUpdateExclusion`.
+pub static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION: Operation = Operation {
+    name: "DeregisterPullTimeUpdateExclusion",
+    input: &schema::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
+    output: Some(&schema::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::EXCLUSION_NOT_FOUND_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeImageReplicationStatus`.
+pub static DESCRIBE_IMAGE_REPLICATION_STATUS: Operation = Operation {
+    name: "DescribeImageReplicationStatus",
+    input: &schema::DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST,
+    output: Some(&schema::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeImageScanFindings`.
+pub static DESCRIBE_IMAGE_SCAN_FINDINGS: Operation = Operation {
+    name: "DescribeImageScanFindings",
+    input: &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST,
+    output: Some(&schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+        &errors::SCAN_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeImageSigningStatus`.
+pub static DESCRIBE_IMAGE_SIGNING_STATUS: Operation = Operation {
+    name: "DescribeImageSigningStatus",
+    input: &schema::DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST,
+    output: Some(&schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeImages`.
+pub static DESCRIBE_IMAGES: Operation = Operation {
+    name: "DescribeImages",
+    input: &schema::DESCRIBE_IMAGES_REQUEST,
+    output: Some(&schema::DESCRIBE_IMAGES_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribePullThroughCacheRules`.
+pub static DESCRIBE_PULL_THROUGH_CACHE_RULES: Operation = Operation {
+    name: "DescribePullThroughCacheRules",
+    input: &schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST,
+    output: Some(&schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeRegistry`.
+pub static DESCRIBE_REGISTRY: Operation = Operation {
+    name: "DescribeRegistry",
+    input: &schema::DESCRIBE_REGISTRY_REQUEST,
+    output: Some(&schema::DESCRIBE_REGISTRY_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `DescribeReplicationBackfillResults`.
+pub static DESCRIBE_REPLICATION_BACKFILL_RESULTS: Operation = Operation {
+    name: "DescribeReplicationBackfillResults",
+    input: &schema::DESCRIBE_REPLICATION_BACKFILL_RESULTS_REQUEST,
+    output: Some(&schema::DESCRIBE_REPLICATION_BACKFILL_RESULTS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::REPLICATION_BACKFILL_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `DescribeRepositories`.
+pub static DESCRIBE_REPOSITORIES: Operation = Operation {
+    name: "DescribeRepositories",
+    input: &schema::DESCRIBE_REPOSITORIES_REQUEST,
+    output: Some(&schema::DESCRIBE_REPOSITORIES_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION],
+};
+
+/// The operation `DescribeRepositoryCreationTemplates`.
+pub static DESCRIBE_REPOSITORY_CREATION_TEMPLATES: Operation = Operation {
+    name: "DescribeRepositoryCreationTemplates",
+    input: &schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST,
+    output: Some(&schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::VALIDATION_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION],
+};
+
+/// The operation `GetAccountSetting`.
+pub static GET_ACCOUNT_SETTING: Operation = Operation {
+    name: "GetAccountSetting",
+    input: &schema::GET_ACCOUNT_SETTING_REQUEST,
+    output: Some(&schema::GET_ACCOUNT_SETTING_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::VALIDATION_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION],
+};
+
 /// The operation `GetAuthorizationToken`.
 pub static GET_AUTHORIZATION_TOKEN: Operation = Operation {
     name: "GetAuthorizationToken",
@@ -11,4 +366,479 @@ pub static GET_AUTHORIZATION_TOKEN: Operation = Operation {
     output: Some(&schema::GET_AUTHORIZATION_TOKEN_RESPONSE),
     result_wrapper: None,
     errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION],
+};
+
+/// The operation `GetDownloadUrlForLayer`.
+pub static GET_DOWNLOAD_URL_FOR_LAYER: Operation = Operation {
+    name: "GetDownloadUrlForLayer",
+    input: &schema::GET_DOWNLOAD_URL_FOR_LAYER_REQUEST,
+    output: Some(&schema::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::LAYERS_NOT_FOUND_EXCEPTION,
+        &errors::LAYER_INACCESSIBLE_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::UNABLE_TO_GET_UPSTREAM_LAYER_EXCEPTION,
+    ],
+};
+
+/// The operation `GetLifecyclePolicy`.
+pub static GET_LIFECYCLE_POLICY: Operation = Operation {
+    name: "GetLifecyclePolicy",
+    input: &schema::GET_LIFECYCLE_POLICY_REQUEST,
+    output: Some(&schema::GET_LIFECYCLE_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::LIFECYCLE_POLICY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `GetLifecyclePolicyPreview`.
+pub static GET_LIFECYCLE_POLICY_PREVIEW: Operation = Operation {
+    name: "GetLifecyclePolicyPreview",
+    input: &schema::GET_LIFECYCLE_POLICY_PREVIEW_REQUEST,
+    output: Some(&schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::LIFECYCLE_POLICY_PREVIEW_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `GetRegistryPolicy`.
+pub static GET_REGISTRY_POLICY: Operation = Operation {
+    name: "GetRegistryPolicy",
+    input: &schema::GET_REGISTRY_POLICY_REQUEST,
+    output: Some(&schema::GET_REGISTRY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REGISTRY_POLICY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `GetRegistryScanningConfiguration`.
+pub static GET_REGISTRY_SCANNING_CONFIGURATION: Operation = Operation {
+    name: "GetRegistryScanningConfiguration",
+    input: &schema::GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `GetRepositoryPolicy`.
+pub static GET_REPOSITORY_POLICY: Operation = Operation {
+    name: "GetRepositoryPolicy",
+    input: &schema::GET_REPOSITORY_POLICY_REQUEST,
+    output: Some(&schema::GET_REPOSITORY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::REPOSITORY_POLICY_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `GetSigningConfiguration`.
+pub static GET_SIGNING_CONFIGURATION: Operation = Operation {
+    name: "GetSigningConfiguration",
+    input: &schema::GET_SIGNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::GET_SIGNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::SIGNING_CONFIGURATION_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `InitiateLayerUpload`.
+pub static INITIATE_LAYER_UPLOAD: Operation = Operation {
+    name: "InitiateLayerUpload",
+    input: &schema::INITIATE_LAYER_UPLOAD_REQUEST,
+    output: Some(&schema::INITIATE_LAYER_UPLOAD_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `ListImageReferrers`.
+pub static LIST_IMAGE_REFERRERS: Operation = Operation {
+    name: "ListImageReferrers",
+    input: &schema::LIST_IMAGE_REFERRERS_REQUEST,
+    output: Some(&schema::LIST_IMAGE_REFERRERS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::UNABLE_TO_LIST_UPSTREAM_IMAGE_REFERRERS_EXCEPTION,
+    ],
+};
+
+/// The operation `ListImages`.
+pub static LIST_IMAGES: Operation = Operation {
+    name: "ListImages",
+    input: &schema::LIST_IMAGES_REQUEST,
+    output: Some(&schema::LIST_IMAGES_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION],
+};
+
+/// The operation `ListPullTimeUpdateExclusions`.
+pub static LIST_PULL_TIME_UPDATE_EXCLUSIONS: Operation = Operation {
+    name: "ListPullTimeUpdateExclusions",
+    input: &schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST,
+    output: Some(&schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+    ],
+};
+
+/// The operation `ListReplicationBackfills`.
+pub static LIST_REPLICATION_BACKFILLS: Operation = Operation {
+    name: "ListReplicationBackfills",
+    input: &schema::LIST_REPLICATION_BACKFILLS_REQUEST,
+    output: Some(&schema::LIST_REPLICATION_BACKFILLS_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `ListTagsForResource`.
+pub static LIST_TAGS_FOR_RESOURCE: Operation = Operation {
+    name: "ListTagsForResource",
+    input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
+    output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION, &errors::SERVER_EXCEPTION],
+};
+
+/// The operation `PutAccountSetting`.
+pub static PUT_ACCOUNT_SETTING: Operation = Operation {
+    name: "PutAccountSetting",
+    input: &schema::PUT_ACCOUNT_SETTING_REQUEST,
+    output: Some(&schema::PUT_ACCOUNT_SETTING_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+    ],
+};
+
+/// The operation `PutImage`.
+pub static PUT_IMAGE: Operation = Operation {
+    name: "PutImage",
+    input: &schema::PUT_IMAGE_REQUEST,
+    output: Some(&schema::PUT_IMAGE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::IMAGE_ALREADY_EXISTS_EXCEPTION,
+        &errors::LAYERS_NOT_FOUND_EXCEPTION,
+        &errors::REFERENCED_IMAGES_NOT_FOUND_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::IMAGE_TAG_ALREADY_EXISTS_EXCEPTION,
+        &errors::IMAGE_DIGEST_DOES_NOT_MATCH_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `PutImageScanningConfiguration`.
+pub static PUT_IMAGE_SCANNING_CONFIGURATION: Operation = Operation {
+    name: "PutImageScanningConfiguration",
+    input: &schema::PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `PutImageTagMutability`.
+pub static PUT_IMAGE_TAG_MUTABILITY: Operation = Operation {
+    name: "PutImageTagMutability",
+    input: &schema::PUT_IMAGE_TAG_MUTABILITY_REQUEST,
+    output: Some(&schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION],
+};
+
+/// The operation `PutLifecyclePolicy`.
+pub static PUT_LIFECYCLE_POLICY: Operation = Operation {
+    name: "PutLifecyclePolicy",
+    input: &schema::PUT_LIFECYCLE_POLICY_REQUEST,
+    output: Some(&schema::PUT_LIFECYCLE_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `PutRegistryPolicy`.
+pub static PUT_REGISTRY_POLICY: Operation = Operation {
+    name: "PutRegistryPolicy",
+    input: &schema::PUT_REGISTRY_POLICY_REQUEST,
+    output: Some(&schema::PUT_REGISTRY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `PutRegistryScanningConfiguration`.
+pub static PUT_REGISTRY_SCANNING_CONFIGURATION: Operation = Operation {
+    name: "PutRegistryScanningConfiguration",
+    input: &schema::PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::BLOCKED_BY_ORGANIZATION_POLICY_EXCEPTION,
+    ],
+};
+
+/// The operation `PutReplicationConfiguration`.
+pub static PUT_REPLICATION_CONFIGURATION: Operation = Operation {
+    name: "PutReplicationConfiguration",
+    input: &schema::PUT_REPLICATION_CONFIGURATION_REQUEST,
+    output: Some(&schema::PUT_REPLICATION_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `PutSigningConfiguration`.
+pub static PUT_SIGNING_CONFIGURATION: Operation = Operation {
+    name: "PutSigningConfiguration",
+    input: &schema::PUT_SIGNING_CONFIGURATION_REQUEST,
+    output: Some(&schema::PUT_SIGNING_CONFIGURATION_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::VALIDATION_EXCEPTION],
+};
+
+/// The operation `RegisterPullTimeUpdateExclusion`.
+pub static REGISTER_PULL_TIME_UPDATE_EXCLUSION: Operation = Operation {
+    name: "RegisterPullTimeUpdateExclusion",
+    input: &schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
+    output: Some(&schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::EXCLUSION_ALREADY_EXISTS_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+    ],
+};
+
+/// The operation `SetRepositoryPolicy`.
+pub static SET_REPOSITORY_POLICY: Operation = Operation {
+    name: "SetRepositoryPolicy",
+    input: &schema::SET_REPOSITORY_POLICY_REQUEST,
+    output: Some(&schema::SET_REPOSITORY_POLICY_RESPONSE),
+    result_wrapper: None,
+    errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION, &errors::REPOSITORY_NOT_FOUND_EXCEPTION],
+};
+
+/// The operation `StartImageScan`.
+pub static START_IMAGE_SCAN: Operation = Operation {
+    name: "StartImageScan",
+    input: &schema::START_IMAGE_SCAN_REQUEST,
+    output: Some(&schema::START_IMAGE_SCAN_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::UNSUPPORTED_IMAGE_TYPE_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::IMAGE_ARCHIVED_EXCEPTION,
+    ],
+};
+
+/// The operation `StartLifecyclePolicyPreview`.
+pub static START_LIFECYCLE_POLICY_PREVIEW: Operation = Operation {
+    name: "StartLifecyclePolicyPreview",
+    input: &schema::START_LIFECYCLE_POLICY_PREVIEW_REQUEST,
+    output: Some(&schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::LIFECYCLE_POLICY_NOT_FOUND_EXCEPTION,
+        &errors::LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `StartReplicationBackfill`.
+pub static START_REPLICATION_BACKFILL: Operation = Operation {
+    name: "StartReplicationBackfill",
+    input: &schema::START_REPLICATION_BACKFILL_REQUEST,
+    output: Some(&schema::START_REPLICATION_BACKFILL_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::REPLICATION_BACKFILL_IN_PROGRESS_EXCEPTION,
+    ],
+};
+
+/// The operation `StopReplicationBackfill`.
+pub static STOP_REPLICATION_BACKFILL: Operation = Operation {
+    name: "StopReplicationBackfill",
+    input: &schema::STOP_REPLICATION_BACKFILL_REQUEST,
+    output: Some(&schema::STOP_REPLICATION_BACKFILL_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::REPLICATION_BACKFILL_NOT_FOUND_EXCEPTION,
+        &errors::REPLICATION_BACKFILL_INVALID_STATUS_EXCEPTION,
+    ],
+};
+
+/// The operation `TagResource`.
+pub static TAG_RESOURCE: Operation = Operation {
+    name: "TagResource",
+    input: &schema::TAG_RESOURCE_REQUEST,
+    output: Some(&schema::TAG_RESOURCE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::INVALID_TAG_PARAMETER_EXCEPTION,
+        &errors::TOO_MANY_TAGS_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+    ],
+};
+
+/// The operation `UntagResource`.
+pub static UNTAG_RESOURCE: Operation = Operation {
+    name: "UntagResource",
+    input: &schema::UNTAG_RESOURCE_REQUEST,
+    output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::INVALID_TAG_PARAMETER_EXCEPTION,
+        &errors::TOO_MANY_TAGS_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+    ],
+};
+
+/// The operation `UpdateImageStorageClass`.
+pub static UPDATE_IMAGE_STORAGE_CLASS: Operation = Operation {
+    name: "UpdateImageStorageClass",
+    input: &schema::UPDATE_IMAGE_STORAGE_CLASS_REQUEST,
+    output: Some(&schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::IMAGE_NOT_FOUND_EXCEPTION,
+        &errors::IMAGE_STORAGE_CLASS_UPDATE_NOT_SUPPORTED_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+    ],
+};
+
+/// The operation `UpdatePullThroughCacheRule`.
+pub static UPDATE_PULL_THROUGH_CACHE_RULE: Operation = Operation {
+    name: "UpdatePullThroughCacheRule",
+    input: &schema::UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+    output: Some(&schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::UNABLE_TO_ACCESS_SECRET_EXCEPTION,
+        &errors::PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION,
+        &errors::SECRET_NOT_FOUND_EXCEPTION,
+        &errors::UNABLE_TO_DECRYPT_SECRET_VALUE_EXCEPTION,
+    ],
+};
+
+/// The operation `UpdateRepositoryCreationTemplate`.
+pub static UPDATE_REPOSITORY_CREATION_TEMPLATE: Operation = Operation {
+    name: "UpdateRepositoryCreationTemplate",
+    input: &schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+    output: Some(&schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::TEMPLATE_NOT_FOUND_EXCEPTION,
+    ],
+};
+
+/// The operation `UploadLayerPart`.
+pub static UPLOAD_LAYER_PART: Operation = Operation {
+    name: "UploadLayerPart",
+    input: &schema::UPLOAD_LAYER_PART_REQUEST,
+    output: Some(&schema::UPLOAD_LAYER_PART_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::INVALID_LAYER_PART_EXCEPTION,
+        &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        &errors::UPLOAD_NOT_FOUND_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::KMS_EXCEPTION,
+    ],
+};
+
+/// The operation `ValidatePullThroughCacheRule`.
+pub static VALIDATE_PULL_THROUGH_CACHE_RULE: Operation = Operation {
+    name: "ValidatePullThroughCacheRule",
+    input: &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+    output: Some(&schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+    result_wrapper: None,
+    errors: &[
+        &errors::SERVER_EXCEPTION,
+        &errors::INVALID_PARAMETER_EXCEPTION,
+        &errors::VALIDATION_EXCEPTION,
+        &errors::PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION,
+    ],
 };

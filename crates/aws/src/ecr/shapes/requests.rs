@@ -3,10 +3,998 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    DescribeImagesFilter, EncryptionConfiguration, EncryptionConfigurationForRepositoryCreationTemplate,
+    ImageIdentifier, ImageScanningConfiguration, ImageTagMutabilityExclusionFilter, LifecyclePolicyPreviewFilter,
+    ListImageReferrersFilter, ListImagesFilter, RegistryScanningRule, ReplicationConfiguration, ReplicationDestination,
+    SigningConfiguration, SubjectIdentifier, Tag,
+};
+use crate::protocol::Blob;
+
+/// The shape `BatchCheckLayerAvailabilityRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchCheckLayerAvailabilityRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `layerDigests`: a list of texts, 1 to 100, required.
+    #[serde(rename = "layerDigests")]
+    pub layer_digests: Vec<String>,
+}
+
+/// The shape `BatchDeleteImageRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchDeleteImageRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageIds`: a list of structures, 1 to 100, required.
+    #[serde(rename = "imageIds")]
+    pub image_ids: Vec<ImageIdentifier>,
+}
+
+/// The shape `BatchGetImageRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchGetImageRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageIds`: a list of structures, 1 to 100, required.
+    #[serde(rename = "imageIds")]
+    pub image_ids: Vec<ImageIdentifier>,
+
+    /// `acceptedMediaTypes`: a list of texts, 1 to 100.
+    #[serde(rename = "acceptedMediaTypes", default, skip_serializing_if = "Option::is_none")]
+    pub accepted_media_types: Option<Vec<String>>,
+}
+
+/// The shape `BatchGetRepositoryScanningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchGetRepositoryScanningConfigurationRequest {
+    /// `repositoryNames`: a list of texts, 1 to 25, required.
+    #[serde(rename = "repositoryNames")]
+    pub repository_names: Vec<String>,
+}
+
+/// The shape `CompleteLayerUploadRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompleteLayerUploadRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `uploadId`: a text, required.
+    #[serde(rename = "uploadId")]
+    pub upload_id: String,
+
+    /// `layerDigests`: a list of texts, 1 to 100, required.
+    #[serde(rename = "layerDigests")]
+    pub layer_digests: Vec<String>,
+}
+
+/// The shape `CreatePullThroughCacheRuleRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreatePullThroughCacheRuleRequest {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters, required.
+    #[serde(rename = "ecrRepositoryPrefix")]
+    pub ecr_repository_prefix: String,
+
+    /// `upstreamRegistryUrl`: a text, required.
+    #[serde(rename = "upstreamRegistryUrl")]
+    pub upstream_registry_url: String,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `upstreamRegistry`: one of 9 words.
+    #[serde(rename = "upstreamRegistry", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry: Option<String>,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+
+    /// `upstreamRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "upstreamRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+}
+
+/// The shape `CreateRepositoryCreationTemplateRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateRepositoryCreationTemplateRequest {
+    /// `prefix`: a text, 1 to 256 characters, required.
+    #[serde(rename = "prefix")]
+    pub prefix: String,
+
+    /// `description`: a text, at most 256 characters.
+    #[serde(rename = "description", default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+
+    /// `encryptionConfiguration`: a structure.
+    #[serde(rename = "encryptionConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+
+    /// `resourceTags`: a list of structures.
+    #[serde(rename = "resourceTags", default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<Vec<Tag>>,
+
+    /// `imageTagMutability`: `MUTABLE` or `IMMUTABLE` or `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`.
+    #[serde(rename = "imageTagMutability", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<String>,
+
+    /// `imageTagMutabilityExclusionFilters`: a list of structures, 1 to 5.
+    #[serde(rename = "imageTagMutabilityExclusionFilters", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+
+    /// `repositoryPolicy`: a text, 0 to 10240 characters.
+    #[serde(rename = "repositoryPolicy", default, skip_serializing_if = "Option::is_none")]
+    pub repository_policy: Option<String>,
+
+    /// `lifecyclePolicy`: a text, 0 to 30720 characters.
+    #[serde(rename = "lifecyclePolicy", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy: Option<String>,
+
+    /// `appliedFor`: a list of texts, required.
+    #[serde(rename = "appliedFor")]
+    pub applied_for: Vec<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+}
+
+/// The shape `CreateRepositoryRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateRepositoryRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `tags`: a list of structures.
+    #[serde(rename = "tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+
+    /// `imageTagMutability`: `MUTABLE` or `IMMUTABLE` or `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`.
+    #[serde(rename = "imageTagMutability", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<String>,
+
+    /// `imageTagMutabilityExclusionFilters`: a list of structures, 1 to 5.
+    #[serde(rename = "imageTagMutabilityExclusionFilters", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+
+    /// `imageScanningConfiguration`: a structure.
+    #[serde(rename = "imageScanningConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
+
+    /// `encryptionConfiguration`: a structure.
+    #[serde(rename = "encryptionConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfiguration>,
+}
+
+/// The shape `DeleteLifecyclePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteLifecyclePolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+}
+
+/// The shape `DeletePullThroughCacheRuleRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeletePullThroughCacheRuleRequest {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters, required.
+    #[serde(rename = "ecrRepositoryPrefix")]
+    pub ecr_repository_prefix: String,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+}
+
+/// The shape `DeleteRegistryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRegistryPolicyRequest {}
+
+/// The shape `DeleteRepositoryCreationTemplateRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryCreationTemplateRequest {
+    /// `prefix`: a text, 1 to 256 characters, required.
+    #[serde(rename = "prefix")]
+    pub prefix: String,
+}
+
+/// The shape `DeleteRepositoryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryPolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+}
+
+/// The shape `DeleteRepositoryRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `force`: a truth value.
+    #[serde(rename = "force", default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
+}
+
+/// The shape `DeleteSigningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteSigningConfigurationRequest {}
+
+/// The shape `DeregisterPullTimeUpdateExclusionRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeregisterPullTimeUpdateExclusionRequest {
+    /// `principalArn`: a text, at most 200 characters, required.
+    #[serde(rename = "principalArn")]
+    pub principal_arn: String,
+}
+
+/// The shape `DescribeImageReplicationStatusRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageReplicationStatusRequest {
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageId`: a structure, required.
+    #[serde(rename = "imageId")]
+    pub image_id: ImageIdentifier,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+}
+
+/// The shape `DescribeImageScanFindingsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageScanFindingsRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageId`: a structure, required.
+    #[serde(rename = "imageId")]
+    pub image_id: ImageIdentifier,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+}
+
+/// The shape `DescribeImageSigningStatusRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageSigningStatusRequest {
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageId`: a structure, required.
+    #[serde(rename = "imageId")]
+    pub image_id: ImageIdentifier,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+}
+
+/// The shape `DescribeImagesRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImagesRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageIds`: a list of structures, 1 to 100.
+    #[serde(rename = "imageIds", default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `filter`: a structure.
+    #[serde(rename = "filter", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<DescribeImagesFilter>,
+}
+
+/// The shape `DescribePullThroughCacheRulesRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribePullThroughCacheRulesRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `ecrRepositoryPrefixes`: a list of texts, 1 to 100.
+    #[serde(rename = "ecrRepositoryPrefixes", default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefixes: Option<Vec<String>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+}
+
+/// The shape `DescribeRegistryRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRegistryRequest {}
+
+/// The shape `DescribeReplicationBackfillResultsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeReplicationBackfillResultsRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `replicationBackfillId`: a text, required.
+    #[serde(rename = "replicationBackfillId")]
+    pub replication_backfill_id: String,
+
+    /// `resultStatusFilter`: `COMPLETE` or `FAILED`.
+    #[serde(rename = "resultStatusFilter", default, skip_serializing_if = "Option::is_none")]
+    pub result_status_filter: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribeRepositoriesRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRepositoriesRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryNames`: a list of texts, 1 to 100.
+    #[serde(rename = "repositoryNames", default, skip_serializing_if = "Option::is_none")]
+    pub repository_names: Option<Vec<String>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+}
+
+/// The shape `DescribeRepositoryCreationTemplatesRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRepositoryCreationTemplatesRequest {
+    /// `prefixes`: a list of texts.
+    #[serde(rename = "prefixes", default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<Vec<String>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+}
+
+/// The shape `GetAccountSettingRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetAccountSettingRequest {
+    /// `name`: a text, 1 to 64 characters, required.
+    #[serde(rename = "name")]
+    pub name: String,
+}
+
 /// The shape `GetAuthorizationTokenRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetAuthorizationTokenRequest {
     /// `registryIds`: a list of texts, 1 to 10.
     #[serde(rename = "registryIds", default, skip_serializing_if = "Option::is_none")]
     pub registry_ids: Option<Vec<String>>,
+}
+
+/// The shape `GetDownloadUrlForLayerRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetDownloadUrlForLayerRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `layerDigest`: a text, required.
+    #[serde(rename = "layerDigest")]
+    pub layer_digest: String,
+}
+
+/// The shape `GetLifecyclePolicyPreviewRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLifecyclePolicyPreviewRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageIds`: a list of structures, 1 to 100.
+    #[serde(rename = "imageIds", default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 100.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `filter`: a structure.
+    #[serde(rename = "filter", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<LifecyclePolicyPreviewFilter>,
+}
+
+/// The shape `GetLifecyclePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLifecyclePolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+}
+
+/// The shape `GetRegistryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRegistryPolicyRequest {}
+
+/// The shape `GetRegistryScanningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRegistryScanningConfigurationRequest {}
+
+/// The shape `GetRepositoryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRepositoryPolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+}
+
+/// The shape `GetSigningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetSigningConfigurationRequest {}
+
+/// The shape `InitiateLayerUploadRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InitiateLayerUploadRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+}
+
+/// The shape `ListImageReferrersRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListImageReferrersRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `subjectId`: a structure, required.
+    #[serde(rename = "subjectId")]
+    pub subject_id: SubjectIdentifier,
+
+    /// `filter`: a structure.
+    #[serde(rename = "filter", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ListImageReferrersFilter>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 50.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+}
+
+/// The shape `ListImagesRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListImagesRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `filter`: a structure.
+    #[serde(rename = "filter", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ListImagesFilter>,
+}
+
+/// The shape `ListPullTimeUpdateExclusionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListPullTimeUpdateExclusionsRequest {
+    /// `maxResults`: a whole number, 1 to 1000.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListReplicationBackfillsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListReplicationBackfillsRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `maxResults`: a whole number, 1 to 50.
+    #[serde(rename = "maxResults", default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListTagsForResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListTagsForResourceRequest {
+    /// `resourceArn`: a text, required.
+    #[serde(rename = "resourceArn")]
+    pub resource_arn: String,
+}
+
+/// The shape `PutAccountSettingRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutAccountSettingRequest {
+    /// `name`: a text, 1 to 64 characters, required.
+    #[serde(rename = "name")]
+    pub name: String,
+
+    /// `value`: a text, required.
+    #[serde(rename = "value")]
+    pub value: String,
+}
+
+/// The shape `PutImageRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageManifest`: a text, 1 to 4194304 characters, required.
+    #[serde(rename = "imageManifest")]
+    pub image_manifest: String,
+
+    /// `imageManifestMediaType`: a text.
+    #[serde(rename = "imageManifestMediaType", default, skip_serializing_if = "Option::is_none")]
+    pub image_manifest_media_type: Option<String>,
+
+    /// `imageTag`: a text, 1 to 300 characters.
+    #[serde(rename = "imageTag", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+
+    /// `imageDigest`: a text.
+    #[serde(rename = "imageDigest", default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+}
+
+/// The shape `PutImageScanningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageScanningConfigurationRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageScanningConfiguration`: a structure, required.
+    #[serde(rename = "imageScanningConfiguration")]
+    pub image_scanning_configuration: ImageScanningConfiguration,
+}
+
+/// The shape `PutImageTagMutabilityRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageTagMutabilityRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageTagMutability`: `MUTABLE` or `IMMUTABLE` or `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`, required.
+    #[serde(rename = "imageTagMutability")]
+    pub image_tag_mutability: String,
+
+    /// `imageTagMutabilityExclusionFilters`: a list of structures, 1 to 5.
+    #[serde(rename = "imageTagMutabilityExclusionFilters", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+}
+
+/// The shape `PutLifecyclePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutLifecyclePolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters, required.
+    #[serde(rename = "lifecyclePolicyText")]
+    pub lifecycle_policy_text: String,
+}
+
+/// The shape `PutRegistryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutRegistryPolicyRequest {
+    /// `policyText`: a text, 0 to 10240 characters, required.
+    #[serde(rename = "policyText")]
+    pub policy_text: String,
+}
+
+/// The shape `PutRegistryScanningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutRegistryScanningConfigurationRequest {
+    /// `scanType`: `BASIC` or `ENHANCED`.
+    #[serde(rename = "scanType", default, skip_serializing_if = "Option::is_none")]
+    pub scan_type: Option<String>,
+
+    /// `rules`: a list of structures, 0 to 2.
+    #[serde(rename = "rules", default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<RegistryScanningRule>>,
+}
+
+/// The shape `PutReplicationConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutReplicationConfigurationRequest {
+    /// `replicationConfiguration`: a structure, required.
+    #[serde(rename = "replicationConfiguration")]
+    pub replication_configuration: ReplicationConfiguration,
+}
+
+/// The shape `PutSigningConfigurationRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutSigningConfigurationRequest {
+    /// `signingConfiguration`: a structure, required.
+    #[serde(rename = "signingConfiguration")]
+    pub signing_configuration: SigningConfiguration,
+}
+
+/// The shape `RegisterPullTimeUpdateExclusionRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegisterPullTimeUpdateExclusionRequest {
+    /// `principalArn`: a text, at most 200 characters, required.
+    #[serde(rename = "principalArn")]
+    pub principal_arn: String,
+}
+
+/// The shape `SetRepositoryPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetRepositoryPolicyRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `policyText`: a text, 0 to 10240 characters, required.
+    #[serde(rename = "policyText")]
+    pub policy_text: String,
+
+    /// `force`: a truth value.
+    #[serde(rename = "force", default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
+}
+
+/// The shape `StartImageScanRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartImageScanRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageId`: a structure, required.
+    #[serde(rename = "imageId")]
+    pub image_id: ImageIdentifier,
+}
+
+/// The shape `StartLifecyclePolicyPreviewRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartLifecyclePolicyPreviewRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+}
+
+/// The shape `StartReplicationBackfillRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartReplicationBackfillRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `destination`: a structure, required.
+    #[serde(rename = "destination")]
+    pub destination: ReplicationDestination,
+}
+
+/// The shape `StopReplicationBackfillRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopReplicationBackfillRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `replicationBackfillId`: a text, required.
+    #[serde(rename = "replicationBackfillId")]
+    pub replication_backfill_id: String,
+}
+
+/// The shape `TagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagResourceRequest {
+    /// `resourceArn`: a text, required.
+    #[serde(rename = "resourceArn")]
+    pub resource_arn: String,
+
+    /// `tags`: a list of structures, required.
+    #[serde(rename = "tags")]
+    pub tags: Vec<Tag>,
+}
+
+/// The shape `UntagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UntagResourceRequest {
+    /// `resourceArn`: a text, required.
+    #[serde(rename = "resourceArn")]
+    pub resource_arn: String,
+
+    /// `tagKeys`: a list of texts, required.
+    #[serde(rename = "tagKeys")]
+    pub tag_keys: Vec<String>,
+}
+
+/// The shape `UpdateImageStorageClassRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateImageStorageClassRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `imageId`: a structure, required.
+    #[serde(rename = "imageId")]
+    pub image_id: ImageIdentifier,
+
+    /// `targetStorageClass`: `STANDARD` or `ARCHIVE`, required.
+    #[serde(rename = "targetStorageClass")]
+    pub target_storage_class: String,
+}
+
+/// The shape `UpdatePullThroughCacheRuleRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdatePullThroughCacheRuleRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters, required.
+    #[serde(rename = "ecrRepositoryPrefix")]
+    pub ecr_repository_prefix: String,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+}
+
+/// The shape `UpdateRepositoryCreationTemplateRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRepositoryCreationTemplateRequest {
+    /// `prefix`: a text, 1 to 256 characters, required.
+    #[serde(rename = "prefix")]
+    pub prefix: String,
+
+    /// `description`: a text, at most 256 characters.
+    #[serde(rename = "description", default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+
+    /// `encryptionConfiguration`: a structure.
+    #[serde(rename = "encryptionConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+
+    /// `resourceTags`: a list of structures.
+    #[serde(rename = "resourceTags", default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<Vec<Tag>>,
+
+    /// `imageTagMutability`: `MUTABLE` or `IMMUTABLE` or `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`.
+    #[serde(rename = "imageTagMutability", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<String>,
+
+    /// `imageTagMutabilityExclusionFilters`: a list of structures, 1 to 5.
+    #[serde(rename = "imageTagMutabilityExclusionFilters", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+
+    /// `repositoryPolicy`: a text, 0 to 10240 characters.
+    #[serde(rename = "repositoryPolicy", default, skip_serializing_if = "Option::is_none")]
+    pub repository_policy: Option<String>,
+
+    /// `lifecyclePolicy`: a text, 0 to 30720 characters.
+    #[serde(rename = "lifecyclePolicy", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy: Option<String>,
+
+    /// `appliedFor`: a list of texts.
+    #[serde(rename = "appliedFor", default, skip_serializing_if = "Option::is_none")]
+    pub applied_for: Option<Vec<String>>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+}
+
+/// The shape `UploadLayerPartRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UploadLayerPartRequest {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters, required.
+    #[serde(rename = "repositoryName")]
+    pub repository_name: String,
+
+    /// `uploadId`: a text, required.
+    #[serde(rename = "uploadId")]
+    pub upload_id: String,
+
+    /// `partFirstByte`: a whole number, at least 0, required.
+    #[serde(rename = "partFirstByte")]
+    pub part_first_byte: i64,
+
+    /// `partLastByte`: a whole number, at least 0, required.
+    #[serde(rename = "partLastByte")]
+    pub part_last_byte: i64,
+
+    /// `layerPartBlob`: bytes, 0 to 20971520, required.
+    #[serde(rename = "layerPartBlob")]
+    pub layer_part_blob: Blob,
+}
+
+/// The shape `ValidatePullThroughCacheRuleRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ValidatePullThroughCacheRuleRequest {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters, required.
+    #[serde(rename = "ecrRepositoryPrefix")]
+    pub ecr_repository_prefix: String,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }

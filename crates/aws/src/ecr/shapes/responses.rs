@@ -3,7 +3,444 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AuthorizationData;
+use super::{
+    AuthorizationData, Image, ImageDetail, ImageFailure, ImageIdentifier, ImageReferrer, ImageReplicationStatus,
+    ImageScanFindings, ImageScanStatus, ImageScanningConfiguration, ImageSigningStatus,
+    ImageTagMutabilityExclusionFilter, Layer, LayerFailure, LifecyclePolicyPreviewResult,
+    LifecyclePolicyPreviewSummary, PullThroughCacheRule, RegistryScanningConfiguration, ReplicationBackfillProgress,
+    ReplicationBackfillResult, ReplicationBackfillSummary, ReplicationConfiguration, ReplicationDestination,
+    Repository, RepositoryCreationTemplate, RepositoryScanningConfiguration, RepositoryScanningConfigurationFailure,
+    SigningConfiguration, Tag,
+};
+use crate::protocol::Timestamp;
+
+/// The shape `BatchCheckLayerAvailabilityResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchCheckLayerAvailabilityResponse {
+    /// `layers`: a list of structures.
+    #[serde(rename = "layers", default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Layer>>,
+
+    /// `failures`: a list of structures.
+    #[serde(rename = "failures", default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<LayerFailure>>,
+}
+
+/// The shape `BatchDeleteImageResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchDeleteImageResponse {
+    /// `imageIds`: a list of structures, 1 to 100.
+    #[serde(rename = "imageIds", default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+
+    /// `failures`: a list of structures.
+    #[serde(rename = "failures", default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<ImageFailure>>,
+}
+
+/// The shape `BatchGetImageResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchGetImageResponse {
+    /// `images`: a list of structures.
+    #[serde(rename = "images", default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<Image>>,
+
+    /// `failures`: a list of structures.
+    #[serde(rename = "failures", default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<ImageFailure>>,
+}
+
+/// The shape `BatchGetRepositoryScanningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchGetRepositoryScanningConfigurationResponse {
+    /// `scanningConfigurations`: a list of structures.
+    #[serde(rename = "scanningConfigurations", default, skip_serializing_if = "Option::is_none")]
+    pub scanning_configurations: Option<Vec<RepositoryScanningConfiguration>>,
+
+    /// `failures`: a list of structures.
+    #[serde(rename = "failures", default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Vec<RepositoryScanningConfigurationFailure>>,
+}
+
+/// The shape `CompleteLayerUploadResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompleteLayerUploadResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `uploadId`: a text.
+    #[serde(rename = "uploadId", default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
+
+    /// `layerDigest`: a text.
+    #[serde(rename = "layerDigest", default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
+}
+
+/// The shape `CreatePullThroughCacheRuleResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreatePullThroughCacheRuleResponse {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "ecrRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+
+    /// `upstreamRegistryUrl`: a text.
+    #[serde(rename = "upstreamRegistryUrl", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
+
+    /// `createdAt`: a time.
+    #[serde(rename = "createdAt", default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `upstreamRegistry`: one of 9 words.
+    #[serde(rename = "upstreamRegistry", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry: Option<String>,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+
+    /// `upstreamRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "upstreamRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+}
+
+/// The shape `CreateRepositoryCreationTemplateResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateRepositoryCreationTemplateResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryCreationTemplate`: a structure.
+    #[serde(rename = "repositoryCreationTemplate", default, skip_serializing_if = "Option::is_none")]
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+/// The shape `CreateRepositoryResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateRepositoryResponse {
+    /// `repository`: a structure.
+    #[serde(rename = "repository", default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
+}
+
+/// The shape `DeleteLifecyclePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteLifecyclePolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+
+    /// `lastEvaluatedAt`: a time.
+    #[serde(rename = "lastEvaluatedAt", default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+}
+
+/// The shape `DeletePullThroughCacheRuleResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeletePullThroughCacheRuleResponse {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "ecrRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+
+    /// `upstreamRegistryUrl`: a text.
+    #[serde(rename = "upstreamRegistryUrl", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
+
+    /// `createdAt`: a time.
+    #[serde(rename = "createdAt", default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+
+    /// `upstreamRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "upstreamRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+}
+
+/// The shape `DeleteRegistryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRegistryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `DeleteRepositoryCreationTemplateResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryCreationTemplateResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryCreationTemplate`: a structure.
+    #[serde(rename = "repositoryCreationTemplate", default, skip_serializing_if = "Option::is_none")]
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+/// The shape `DeleteRepositoryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `DeleteRepositoryResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteRepositoryResponse {
+    /// `repository`: a structure.
+    #[serde(rename = "repository", default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
+}
+
+/// The shape `DeleteSigningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteSigningConfigurationResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `signingConfiguration`: a structure.
+    #[serde(rename = "signingConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+/// The shape `DeregisterPullTimeUpdateExclusionResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeregisterPullTimeUpdateExclusionResponse {
+    /// `principalArn`: a text, at most 200 characters.
+    #[serde(rename = "principalArn", default, skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+}
+
+/// The shape `DescribeImageReplicationStatusResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageReplicationStatusResponse {
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageId`: a structure.
+    #[serde(rename = "imageId", default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+
+    /// `replicationStatuses`: a list of structures.
+    #[serde(rename = "replicationStatuses", default, skip_serializing_if = "Option::is_none")]
+    pub replication_statuses: Option<Vec<ImageReplicationStatus>>,
+}
+
+/// The shape `DescribeImageScanFindingsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageScanFindingsResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageId`: a structure.
+    #[serde(rename = "imageId", default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+
+    /// `imageScanStatus`: a structure.
+    #[serde(rename = "imageScanStatus", default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_status: Option<ImageScanStatus>,
+
+    /// `imageScanFindings`: a structure.
+    #[serde(rename = "imageScanFindings", default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_findings: Option<ImageScanFindings>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribeImageSigningStatusResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImageSigningStatusResponse {
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageId`: a structure.
+    #[serde(rename = "imageId", default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `signingStatuses`: a list of structures.
+    #[serde(rename = "signingStatuses", default, skip_serializing_if = "Option::is_none")]
+    pub signing_statuses: Option<Vec<ImageSigningStatus>>,
+}
+
+/// The shape `DescribeImagesResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeImagesResponse {
+    /// `imageDetails`: a list of structures.
+    #[serde(rename = "imageDetails", default, skip_serializing_if = "Option::is_none")]
+    pub image_details: Option<Vec<ImageDetail>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribePullThroughCacheRulesResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribePullThroughCacheRulesResponse {
+    /// `pullThroughCacheRules`: a list of structures.
+    #[serde(rename = "pullThroughCacheRules", default, skip_serializing_if = "Option::is_none")]
+    pub pull_through_cache_rules: Option<Vec<PullThroughCacheRule>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribeRegistryResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRegistryResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `replicationConfiguration`: a structure.
+    #[serde(rename = "replicationConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub replication_configuration: Option<ReplicationConfiguration>,
+}
+
+/// The shape `DescribeReplicationBackfillResultsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeReplicationBackfillResultsResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `replicationBackfillId`: a text.
+    #[serde(rename = "replicationBackfillId", default, skip_serializing_if = "Option::is_none")]
+    pub replication_backfill_id: Option<String>,
+
+    /// `destination`: a structure.
+    #[serde(rename = "destination", default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplicationDestination>,
+
+    /// `status`: `PREPARING` or `IN_PROGRESS` or `COMPLETE` or `FAILED` or `STOPPING` or `STOPPED`.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// `failureCode`: a text.
+    #[serde(rename = "failureCode", default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+
+    /// `progress`: a structure.
+    #[serde(rename = "progress", default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ReplicationBackfillProgress>,
+
+    /// `results`: a list of structures.
+    #[serde(rename = "results", default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Vec<ReplicationBackfillResult>>,
+
+    /// `startedAt`: a time.
+    #[serde(rename = "startedAt", default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+
+    /// `endedAt`: a time.
+    #[serde(rename = "endedAt", default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribeRepositoriesResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRepositoriesResponse {
+    /// `repositories`: a list of structures.
+    #[serde(rename = "repositories", default, skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<Vec<Repository>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `DescribeRepositoryCreationTemplatesResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DescribeRepositoryCreationTemplatesResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryCreationTemplates`: a list of structures.
+    #[serde(rename = "repositoryCreationTemplates", default, skip_serializing_if = "Option::is_none")]
+    pub repository_creation_templates: Option<Vec<RepositoryCreationTemplate>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `GetAccountSettingResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetAccountSettingResponse {
+    /// `name`: a text, 1 to 64 characters.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
+    /// `value`: a text, 1 to 64 characters.
+    #[serde(rename = "value", default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
 
 /// The shape `GetAuthorizationTokenResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,4 +448,540 @@ pub struct GetAuthorizationTokenResponse {
     /// `authorizationData`: a list of structures.
     #[serde(rename = "authorizationData", default, skip_serializing_if = "Option::is_none")]
     pub authorization_data: Option<Vec<AuthorizationData>>,
+}
+
+/// The shape `GetDownloadUrlForLayerResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetDownloadUrlForLayerResponse {
+    /// `downloadUrl`: a text.
+    #[serde(rename = "downloadUrl", default, skip_serializing_if = "Option::is_none")]
+    pub download_url: Option<String>,
+
+    /// `layerDigest`: a text.
+    #[serde(rename = "layerDigest", default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
+}
+
+/// The shape `GetLifecyclePolicyPreviewResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLifecyclePolicyPreviewResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+
+    /// `status`: `IN_PROGRESS` or `COMPLETE` or `EXPIRED` or `FAILED`.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+
+    /// `previewResults`: a list of structures.
+    #[serde(rename = "previewResults", default, skip_serializing_if = "Option::is_none")]
+    pub preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
+
+    /// `summary`: a structure.
+    #[serde(rename = "summary", default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<LifecyclePolicyPreviewSummary>,
+}
+
+/// The shape `GetLifecyclePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetLifecyclePolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+
+    /// `lastEvaluatedAt`: a time.
+    #[serde(rename = "lastEvaluatedAt", default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+}
+
+/// The shape `GetRegistryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRegistryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `GetRegistryScanningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRegistryScanningConfigurationResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `scanningConfiguration`: a structure.
+    #[serde(rename = "scanningConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub scanning_configuration: Option<RegistryScanningConfiguration>,
+}
+
+/// The shape `GetRepositoryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetRepositoryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `GetSigningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetSigningConfigurationResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `signingConfiguration`: a structure.
+    #[serde(rename = "signingConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+/// The shape `InitiateLayerUploadResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InitiateLayerUploadResponse {
+    /// `uploadId`: a text.
+    #[serde(rename = "uploadId", default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
+
+    /// `partSize`: a whole number, at least 0.
+    #[serde(rename = "partSize", default, skip_serializing_if = "Option::is_none")]
+    pub part_size: Option<i64>,
+}
+
+/// The shape `ListImageReferrersResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListImageReferrersResponse {
+    /// `referrers`: a list of structures.
+    #[serde(rename = "referrers", default, skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<ImageReferrer>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListImagesResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListImagesResponse {
+    /// `imageIds`: a list of structures, 1 to 100.
+    #[serde(rename = "imageIds", default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListPullTimeUpdateExclusionsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListPullTimeUpdateExclusionsResponse {
+    /// `pullTimeUpdateExclusions`: a list of texts, 0 to 100.
+    #[serde(rename = "pullTimeUpdateExclusions", default, skip_serializing_if = "Option::is_none")]
+    pub pull_time_update_exclusions: Option<Vec<String>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListReplicationBackfillsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListReplicationBackfillsResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `backfills`: a list of structures.
+    #[serde(rename = "backfills", default, skip_serializing_if = "Option::is_none")]
+    pub backfills: Option<Vec<ReplicationBackfillSummary>>,
+
+    /// `nextToken`: a text.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// The shape `ListTagsForResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListTagsForResourceResponse {
+    /// `tags`: a list of structures.
+    #[serde(rename = "tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// The shape `PutAccountSettingResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutAccountSettingResponse {
+    /// `name`: a text, 1 to 64 characters.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
+    /// `value`: a text.
+    #[serde(rename = "value", default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// The shape `PutImageResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageResponse {
+    /// `image`: a structure.
+    #[serde(rename = "image", default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+}
+
+/// The shape `PutImageScanningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageScanningConfigurationResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageScanningConfiguration`: a structure.
+    #[serde(rename = "imageScanningConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
+}
+
+/// The shape `PutImageTagMutabilityResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutImageTagMutabilityResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageTagMutability`: `MUTABLE` or `IMMUTABLE` or `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`.
+    #[serde(rename = "imageTagMutability", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<String>,
+
+    /// `imageTagMutabilityExclusionFilters`: a list of structures, 1 to 5.
+    #[serde(rename = "imageTagMutabilityExclusionFilters", default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+}
+
+/// The shape `PutLifecyclePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutLifecyclePolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+}
+
+/// The shape `PutRegistryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutRegistryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `PutRegistryScanningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutRegistryScanningConfigurationResponse {
+    /// `registryScanningConfiguration`: a structure.
+    #[serde(rename = "registryScanningConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub registry_scanning_configuration: Option<RegistryScanningConfiguration>,
+}
+
+/// The shape `PutReplicationConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutReplicationConfigurationResponse {
+    /// `replicationConfiguration`: a structure.
+    #[serde(rename = "replicationConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub replication_configuration: Option<ReplicationConfiguration>,
+}
+
+/// The shape `PutSigningConfigurationResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PutSigningConfigurationResponse {
+    /// `signingConfiguration`: a structure.
+    #[serde(rename = "signingConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+/// The shape `RegisterPullTimeUpdateExclusionResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegisterPullTimeUpdateExclusionResponse {
+    /// `principalArn`: a text, at most 200 characters.
+    #[serde(rename = "principalArn", default, skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+
+    /// `createdAt`: a time.
+    #[serde(rename = "createdAt", default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// The shape `SetRepositoryPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetRepositoryPolicyResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `policyText`: a text, 0 to 10240 characters.
+    #[serde(rename = "policyText", default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
+}
+
+/// The shape `StartImageScanResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartImageScanResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageId`: a structure.
+    #[serde(rename = "imageId", default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+
+    /// `imageScanStatus`: a structure.
+    #[serde(rename = "imageScanStatus", default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_status: Option<ImageScanStatus>,
+}
+
+/// The shape `StartLifecyclePolicyPreviewResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartLifecyclePolicyPreviewResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `lifecyclePolicyText`: a text, 100 to 30720 characters.
+    #[serde(rename = "lifecyclePolicyText", default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+
+    /// `status`: `IN_PROGRESS` or `COMPLETE` or `EXPIRED` or `FAILED`.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// The shape `StartReplicationBackfillResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartReplicationBackfillResponse {
+    /// `replicationBackfillId`: a text.
+    #[serde(rename = "replicationBackfillId", default, skip_serializing_if = "Option::is_none")]
+    pub replication_backfill_id: Option<String>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `destination`: a structure.
+    #[serde(rename = "destination", default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplicationDestination>,
+
+    /// `status`: `PREPARING` or `IN_PROGRESS` or `COMPLETE` or `FAILED` or `STOPPING` or `STOPPED`.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// `startedAt`: a time.
+    #[serde(rename = "startedAt", default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+}
+
+/// The shape `StopReplicationBackfillResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopReplicationBackfillResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `replicationBackfillId`: a text.
+    #[serde(rename = "replicationBackfillId", default, skip_serializing_if = "Option::is_none")]
+    pub replication_backfill_id: Option<String>,
+
+    /// `destination`: a structure.
+    #[serde(rename = "destination", default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplicationDestination>,
+
+    /// `status`: `PREPARING` or `IN_PROGRESS` or `COMPLETE` or `FAILED` or `STOPPING` or `STOPPED`.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// `startedAt`: a time.
+    #[serde(rename = "startedAt", default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+}
+
+/// The shape `TagResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagResourceResponse {}
+
+/// The shape `UntagResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UntagResourceResponse {}
+
+/// The shape `UpdateImageStorageClassResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateImageStorageClassResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `imageId`: a structure.
+    #[serde(rename = "imageId", default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+
+    /// `imageStatus`: `ACTIVE` or `ARCHIVED` or `ACTIVATING`.
+    #[serde(rename = "imageStatus", default, skip_serializing_if = "Option::is_none")]
+    pub image_status: Option<String>,
+}
+
+/// The shape `UpdatePullThroughCacheRuleResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdatePullThroughCacheRuleResponse {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "ecrRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `updatedAt`: a time.
+    #[serde(rename = "updatedAt", default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+
+    /// `upstreamRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "upstreamRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+}
+
+/// The shape `UpdateRepositoryCreationTemplateResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRepositoryCreationTemplateResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryCreationTemplate`: a structure.
+    #[serde(rename = "repositoryCreationTemplate", default, skip_serializing_if = "Option::is_none")]
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+/// The shape `UploadLayerPartResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UploadLayerPartResponse {
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `repositoryName`: a text, 2 to 256 characters.
+    #[serde(rename = "repositoryName", default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+
+    /// `uploadId`: a text.
+    #[serde(rename = "uploadId", default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
+
+    /// `lastByteReceived`: a whole number, at least 0.
+    #[serde(rename = "lastByteReceived", default, skip_serializing_if = "Option::is_none")]
+    pub last_byte_received: Option<i64>,
+}
+
+/// The shape `ValidatePullThroughCacheRuleResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ValidatePullThroughCacheRuleResponse {
+    /// `ecrRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "ecrRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+
+    /// `registryId`: a text.
+    #[serde(rename = "registryId", default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+
+    /// `upstreamRegistryUrl`: a text.
+    #[serde(rename = "upstreamRegistryUrl", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
+
+    /// `credentialArn`: a text, 50 to 612 characters.
+    #[serde(rename = "credentialArn", default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+
+    /// `customRoleArn`: a text, at most 2048 characters.
+    #[serde(rename = "customRoleArn", default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
+
+    /// `upstreamRepositoryPrefix`: a text, 2 to 30 characters.
+    #[serde(rename = "upstreamRepositoryPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
+
+    /// `isValid`: a truth value.
+    #[serde(rename = "isValid", default, skip_serializing_if = "Option::is_none")]
+    pub is_valid: Option<bool>,
+
+    /// `failure`: a text.
+    #[serde(rename = "failure", default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }

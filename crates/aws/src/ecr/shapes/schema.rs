@@ -3,6 +3,102 @@
 
 use crate::protocol::{Kind, Member, Pattern, Shape};
 
+pub(super) static ACCOUNT_SETTING_NAME: Shape = Shape {
+    name: "AccountSettingName",
+    kind: Kind::String { min: Some(1), max: Some(64), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ACCOUNT_SETTING_VALUE: Shape = Shape {
+    name: "AccountSettingValue",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ANNOTATIONS: Shape = Shape {
+    name: "Annotations",
+    kind: Kind::Map {
+        key: &STRING,
+        value: &STRING,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static ARCH: Shape = Shape {
+    name: "Arch",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ARN: Shape = Shape {
+    name: "Arn",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ARTIFACT_STATUS: Shape = Shape {
+    name: "ArtifactStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["ACTIVE", "ARCHIVED", "ACTIVATING"],
+        sensitive: false,
+    },
+};
+
+pub(super) static ARTIFACT_STATUS_FILTER: Shape = Shape {
+    name: "ArtifactStatusFilter",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"],
+        sensitive: false,
+    },
+};
+
+pub(super) static ARTIFACT_TYPE: Shape = Shape {
+    name: "ArtifactType",
+    kind: Kind::String { min: Some(1), max: Some(255), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ARTIFACT_TYPE_LIST: Shape = Shape {
+    name: "ArtifactTypeList",
+    kind: Kind::List { member: &ARTIFACT_TYPE, member_name: "member", flattened: false, min: Some(0), max: Some(5) },
+};
+
+pub(super) static ATTRIBUTE: Shape = Shape {
+    name: "Attribute",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "key", wire_name: "key", shape: &ATTRIBUTE_KEY, required: true },
+            Member { name: "value", wire_name: "value", shape: &ATTRIBUTE_VALUE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ATTRIBUTE_KEY: Shape = Shape {
+    name: "AttributeKey",
+    kind: Kind::String { min: Some(1), max: Some(128), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ATTRIBUTE_LIST: Shape = Shape {
+    name: "AttributeList",
+    kind: Kind::List { member: &ATTRIBUTE, member_name: "member", flattened: false, min: Some(0), max: Some(50) },
+};
+
+pub(super) static ATTRIBUTE_VALUE: Shape = Shape {
+    name: "AttributeValue",
+    kind: Kind::String { min: Some(1), max: Some(256), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static AUTHOR: Shape = Shape {
+    name: "Author",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
 pub(super) static AUTHORIZATION_DATA: Shape = Shape {
     name: "AuthorizationData",
     kind: Kind::Structure {
@@ -20,6 +116,25 @@ pub(super) static AUTHORIZATION_DATA_LIST: Shape = Shape {
     kind: Kind::List { member: &AUTHORIZATION_DATA, member_name: "member", flattened: false, min: None, max: None },
 };
 
+pub(super) static AWS_ECR_CONTAINER_IMAGE_DETAILS: Shape = Shape {
+    name: "AwsEcrContainerImageDetails",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "architecture", wire_name: "architecture", shape: &ARCH, required: false },
+            Member { name: "author", wire_name: "author", shape: &AUTHOR, required: false },
+            Member { name: "imageHash", wire_name: "imageHash", shape: &IMAGE_DIGEST, required: false },
+            Member { name: "imageTags", wire_name: "imageTags", shape: &IMAGE_TAGS_LIST, required: false },
+            Member { name: "platform", wire_name: "platform", shape: &PLATFORM, required: false },
+            Member { name: "pushedAt", wire_name: "pushedAt", shape: &DATE, required: false },
+            Member { name: "lastInUseAt", wire_name: "lastInUseAt", shape: &DATE, required: false },
+            Member { name: "inUseCount", wire_name: "inUseCount", shape: &IN_USE_COUNT, required: false },
+            Member { name: "registry", wire_name: "registry", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static BASE64: Shape = Shape {
     name: "Base64",
     kind: Kind::String {
@@ -31,7 +146,1085 @@ pub(super) static BASE64: Shape = Shape {
     },
 };
 
+pub(super) static BASE_SCORE: Shape = Shape { name: "BaseScore", kind: Kind::Double };
+
+pub(super) static BATCH_CHECK_LAYER_AVAILABILITY_REQUEST: Shape = Shape {
+    name: "BatchCheckLayerAvailabilityRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member {
+                name: "layerDigests",
+                wire_name: "layerDigests",
+                shape: &BATCHED_OPERATION_LAYER_DIGEST_LIST,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE: Shape = Shape {
+    name: "BatchCheckLayerAvailabilityResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "layers", wire_name: "layers", shape: &LAYER_LIST, required: false },
+            Member { name: "failures", wire_name: "failures", shape: &LAYER_FAILURE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_DELETE_IMAGE_REQUEST: Shape = Shape {
+    name: "BatchDeleteImageRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_DELETE_IMAGE_RESPONSE: Shape = Shape {
+    name: "BatchDeleteImageResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: false },
+            Member { name: "failures", wire_name: "failures", shape: &IMAGE_FAILURE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_GET_IMAGE_REQUEST: Shape = Shape {
+    name: "BatchGetImageRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: true },
+            Member {
+                name: "acceptedMediaTypes",
+                wire_name: "acceptedMediaTypes",
+                shape: &MEDIA_TYPE_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_GET_IMAGE_RESPONSE: Shape = Shape {
+    name: "BatchGetImageResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "images", wire_name: "images", shape: &IMAGE_LIST, required: false },
+            Member { name: "failures", wire_name: "failures", shape: &IMAGE_FAILURE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "BatchGetRepositoryScanningConfigurationRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "repositoryNames",
+            wire_name: "repositoryNames",
+            shape: &SCANNING_CONFIGURATION_REPOSITORY_NAME_LIST,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "BatchGetRepositoryScanningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "scanningConfigurations",
+                wire_name: "scanningConfigurations",
+                shape: &REPOSITORY_SCANNING_CONFIGURATION_LIST,
+                required: false,
+            },
+            Member {
+                name: "failures",
+                wire_name: "failures",
+                shape: &REPOSITORY_SCANNING_CONFIGURATION_FAILURE_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static BATCHED_OPERATION_LAYER_DIGEST: Shape = Shape {
+    name: "BatchedOperationLayerDigest",
+    kind: Kind::String { min: Some(0), max: Some(1000), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static BATCHED_OPERATION_LAYER_DIGEST_LIST: Shape = Shape {
+    name: "BatchedOperationLayerDigestList",
+    kind: Kind::List {
+        member: &BATCHED_OPERATION_LAYER_DIGEST,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static COMPLETE_LAYER_UPLOAD_REQUEST: Shape = Shape {
+    name: "CompleteLayerUploadRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "uploadId", wire_name: "uploadId", shape: &UPLOAD_ID, required: true },
+            Member { name: "layerDigests", wire_name: "layerDigests", shape: &LAYER_DIGEST_LIST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static COMPLETE_LAYER_UPLOAD_RESPONSE: Shape = Shape {
+    name: "CompleteLayerUploadResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "uploadId", wire_name: "uploadId", shape: &UPLOAD_ID, required: false },
+            Member { name: "layerDigest", wire_name: "layerDigest", shape: &LAYER_DIGEST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "CreatePullThroughCacheRuleRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: true,
+            },
+            Member { name: "upstreamRegistryUrl", wire_name: "upstreamRegistryUrl", shape: &URL, required: true },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "upstreamRegistry",
+                wire_name: "upstreamRegistry",
+                shape: &UPSTREAM_REGISTRY,
+                required: false,
+            },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "CreatePullThroughCacheRuleResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "upstreamRegistryUrl", wire_name: "upstreamRegistryUrl", shape: &URL, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &CREATION_TIMESTAMP, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "upstreamRegistry",
+                wire_name: "upstreamRegistry",
+                shape: &UPSTREAM_REGISTRY,
+                required: false,
+            },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "CreateRepositoryCreationTemplateRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "prefix", wire_name: "prefix", shape: &PREFIX, required: true },
+            Member {
+                name: "description",
+                wire_name: "description",
+                shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+                required: false,
+            },
+            Member {
+                name: "encryptionConfiguration",
+                wire_name: "encryptionConfiguration",
+                shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "resourceTags", wire_name: "resourceTags", shape: &TAG_LIST, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+            Member {
+                name: "repositoryPolicy",
+                wire_name: "repositoryPolicy",
+                shape: &REPOSITORY_POLICY_TEXT,
+                required: false,
+            },
+            Member {
+                name: "lifecyclePolicy",
+                wire_name: "lifecyclePolicy",
+                shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "appliedFor", wire_name: "appliedFor", shape: &RCT_APPLIED_FOR_LIST, required: true },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "CreateRepositoryCreationTemplateResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "repositoryCreationTemplate",
+                wire_name: "repositoryCreationTemplate",
+                shape: &REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_REPOSITORY_REQUEST: Shape = Shape {
+    name: "CreateRepositoryRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "tags", wire_name: "tags", shape: &TAG_LIST, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+            Member {
+                name: "imageScanningConfiguration",
+                wire_name: "imageScanningConfiguration",
+                shape: &IMAGE_SCANNING_CONFIGURATION,
+                required: false,
+            },
+            Member {
+                name: "encryptionConfiguration",
+                wire_name: "encryptionConfiguration",
+                shape: &ENCRYPTION_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_REPOSITORY_RESPONSE: Shape = Shape {
+    name: "CreateRepositoryResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "repository", wire_name: "repository", shape: &REPOSITORY, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static CREATION_TIMESTAMP: Shape = Shape { name: "CreationTimestamp", kind: Kind::Timestamp };
+
+pub(super) static CREDENTIAL_ARN: Shape = Shape {
+    name: "CredentialArn",
+    kind: Kind::String {
+        min: Some(50),
+        max: Some(612),
+        pattern: Some(Pattern::new(
+            r"^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$",
+        )),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static CUSTOM_ROLE_ARN: Shape = Shape {
+    name: "CustomRoleArn",
+    kind: Kind::String { min: None, max: Some(2048), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static CVSS_SCORE: Shape = Shape {
+    name: "CvssScore",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "baseScore", wire_name: "baseScore", shape: &BASE_SCORE, required: false },
+            Member { name: "scoringVector", wire_name: "scoringVector", shape: &SCORING_VECTOR, required: false },
+            Member { name: "source", wire_name: "source", shape: &SOURCE, required: false },
+            Member { name: "version", wire_name: "version", shape: &VERSION, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CVSS_SCORE_ADJUSTMENT: Shape = Shape {
+    name: "CvssScoreAdjustment",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "metric", wire_name: "metric", shape: &METRIC, required: false },
+            Member { name: "reason", wire_name: "reason", shape: &REASON, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CVSS_SCORE_ADJUSTMENT_LIST: Shape = Shape {
+    name: "CvssScoreAdjustmentList",
+    kind: Kind::List { member: &CVSS_SCORE_ADJUSTMENT, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static CVSS_SCORE_DETAILS: Shape = Shape {
+    name: "CvssScoreDetails",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "adjustments",
+                wire_name: "adjustments",
+                shape: &CVSS_SCORE_ADJUSTMENT_LIST,
+                required: false,
+            },
+            Member { name: "score", wire_name: "score", shape: &SCORE, required: false },
+            Member { name: "scoreSource", wire_name: "scoreSource", shape: &SOURCE, required: false },
+            Member { name: "scoringVector", wire_name: "scoringVector", shape: &SCORING_VECTOR, required: false },
+            Member { name: "version", wire_name: "version", shape: &VERSION, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CVSS_SCORE_LIST: Shape = Shape {
+    name: "CvssScoreList",
+    kind: Kind::List { member: &CVSS_SCORE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static DATE: Shape = Shape { name: "Date", kind: Kind::Timestamp };
+
+pub(super) static DELETE_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteLifecyclePolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteLifecyclePolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+            Member {
+                name: "lastEvaluatedAt",
+                wire_name: "lastEvaluatedAt",
+                shape: &EVALUATION_TIMESTAMP,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "DeletePullThroughCacheRuleRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: true,
+            },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "DeletePullThroughCacheRuleResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "upstreamRegistryUrl", wire_name: "upstreamRegistryUrl", shape: &URL, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &CREATION_TIMESTAMP, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REGISTRY_POLICY_REQUEST: Shape =
+    Shape { name: "DeleteRegistryPolicyRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static DELETE_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteRegistryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REGISTRY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPLICATION: Shape = Shape {
+    name: "DeleteReplication",
+    kind: Kind::Structure {
+        members: &[Member { name: "enabled", wire_name: "enabled", shape: &DELETE_REPLICATION_FLAG, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPLICATION_FLAG: Shape = Shape { name: "DeleteReplicationFlag", kind: Kind::Boolean };
+
+pub(super) static DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "DeleteRepositoryCreationTemplateRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "prefix", wire_name: "prefix", shape: &PREFIX, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "DeleteRepositoryCreationTemplateResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "repositoryCreationTemplate",
+                wire_name: "repositoryCreationTemplate",
+                shape: &REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteRepositoryPolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteRepositoryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REPOSITORY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPOSITORY_REQUEST: Shape = Shape {
+    name: "DeleteRepositoryRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "force", wire_name: "force", shape: &FORCE_FLAG, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_REPOSITORY_RESPONSE: Shape = Shape {
+    name: "DeleteRepositoryResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "repository", wire_name: "repository", shape: &REPOSITORY, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_SIGNING_CONFIGURATION_REQUEST: Shape =
+    Shape { name: "DeleteSigningConfigurationRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static DELETE_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "DeleteSigningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "signingConfiguration",
+                wire_name: "signingConfiguration",
+                shape: &SIGNING_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST: Shape = Shape {
+    name: "DeregisterPullTimeUpdateExclusionRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "principalArn", wire_name: "principalArn", shape: &PRINCIPAL_ARN, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE: Shape = Shape {
+    name: "DeregisterPullTimeUpdateExclusionResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "principalArn", wire_name: "principalArn", shape: &PRINCIPAL_ARN, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST: Shape = Shape {
+    name: "DescribeImageReplicationStatusRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE: Shape = Shape {
+    name: "DescribeImageReplicationStatusResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member {
+                name: "replicationStatuses",
+                wire_name: "replicationStatuses",
+                shape: &IMAGE_REPLICATION_STATUS_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST: Shape = Shape {
+    name: "DescribeImageScanFindingsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE: Shape = Shape {
+    name: "DescribeImageScanFindingsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member {
+                name: "imageScanStatus",
+                wire_name: "imageScanStatus",
+                shape: &IMAGE_SCAN_STATUS,
+                required: false,
+            },
+            Member {
+                name: "imageScanFindings",
+                wire_name: "imageScanFindings",
+                shape: &IMAGE_SCAN_FINDINGS,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST: Shape = Shape {
+    name: "DescribeImageSigningStatusRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE: Shape = Shape {
+    name: "DescribeImageSigningStatusResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "signingStatuses",
+                wire_name: "signingStatuses",
+                shape: &IMAGE_SIGNING_STATUS_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGES_FILTER: Shape = Shape {
+    name: "DescribeImagesFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "tagStatus", wire_name: "tagStatus", shape: &TAG_STATUS, required: false },
+            Member { name: "imageStatus", wire_name: "imageStatus", shape: &IMAGE_STATUS_FILTER, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGES_REQUEST: Shape = Shape {
+    name: "DescribeImagesRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+            Member { name: "filter", wire_name: "filter", shape: &DESCRIBE_IMAGES_FILTER, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_IMAGES_RESPONSE: Shape = Shape {
+    name: "DescribeImagesResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageDetails", wire_name: "imageDetails", shape: &IMAGE_DETAIL_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST: Shape = Shape {
+    name: "DescribePullThroughCacheRulesRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "ecrRepositoryPrefixes",
+                wire_name: "ecrRepositoryPrefixes",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE: Shape = Shape {
+    name: "DescribePullThroughCacheRulesResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "pullThroughCacheRules",
+                wire_name: "pullThroughCacheRules",
+                shape: &PULL_THROUGH_CACHE_RULE_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REGISTRY_REQUEST: Shape =
+    Shape { name: "DescribeRegistryRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static DESCRIBE_REGISTRY_RESPONSE: Shape = Shape {
+    name: "DescribeRegistryResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "replicationConfiguration",
+                wire_name: "replicationConfiguration",
+                shape: &REPLICATION_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPLICATION_BACKFILL_RESULTS_REQUEST: Shape = Shape {
+    name: "DescribeReplicationBackfillResultsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: true,
+            },
+            Member {
+                name: "resultStatusFilter",
+                wire_name: "resultStatusFilter",
+                shape: &REPLICATION_BACKFILL_RESULT_STATUS,
+                required: false,
+            },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPLICATION_BACKFILL_RESULTS_RESPONSE: Shape = Shape {
+    name: "DescribeReplicationBackfillResultsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: false,
+            },
+            Member { name: "destination", wire_name: "destination", shape: &REPLICATION_DESTINATION, required: false },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_BACKFILL_STATUS, required: false },
+            Member {
+                name: "failureCode",
+                wire_name: "failureCode",
+                shape: &REPLICATION_BACKFILL_ERROR,
+                required: false,
+            },
+            Member { name: "progress", wire_name: "progress", shape: &REPLICATION_BACKFILL_PROGRESS, required: false },
+            Member { name: "results", wire_name: "results", shape: &REPLICATION_BACKFILL_RESULT_LIST, required: false },
+            Member { name: "startedAt", wire_name: "startedAt", shape: &DATE, required: false },
+            Member { name: "endedAt", wire_name: "endedAt", shape: &DATE, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPOSITORIES_REQUEST: Shape = Shape {
+    name: "DescribeRepositoriesRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "repositoryNames",
+                wire_name: "repositoryNames",
+                shape: &REPOSITORY_NAME_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPOSITORIES_RESPONSE: Shape = Shape {
+    name: "DescribeRepositoriesResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositories", wire_name: "repositories", shape: &REPOSITORY_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST: Shape = Shape {
+    name: "DescribeRepositoryCreationTemplatesRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "prefixes", wire_name: "prefixes", shape: &PREFIX_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE: Shape = Shape {
+    name: "DescribeRepositoryCreationTemplatesResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "repositoryCreationTemplates",
+                wire_name: "repositoryCreationTemplates",
+                shape: &REPOSITORY_CREATION_TEMPLATE_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ENCRYPTION_CONFIGURATION: Shape = Shape {
+    name: "EncryptionConfiguration",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "encryptionType", wire_name: "encryptionType", shape: &ENCRYPTION_TYPE, required: true },
+            Member { name: "kmsKey", wire_name: "kmsKey", shape: &KMS_KEY, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "EncryptionConfigurationForRepositoryCreationTemplate",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "encryptionType", wire_name: "encryptionType", shape: &ENCRYPTION_TYPE, required: true },
+            Member {
+                name: "kmsKey",
+                wire_name: "kmsKey",
+                shape: &KMS_KEY_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ENCRYPTION_TYPE: Shape = Shape {
+    name: "EncryptionType",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["AES256", "KMS", "KMS_DSSE"],
+        sensitive: false,
+    },
+};
+
+pub(super) static ENHANCED_IMAGE_SCAN_FINDING: Shape = Shape {
+    name: "EnhancedImageScanFinding",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "awsAccountId", wire_name: "awsAccountId", shape: &REGISTRY_ID, required: false },
+            Member { name: "description", wire_name: "description", shape: &FINDING_DESCRIPTION, required: false },
+            Member { name: "findingArn", wire_name: "findingArn", shape: &FINDING_ARN, required: false },
+            Member { name: "firstObservedAt", wire_name: "firstObservedAt", shape: &DATE, required: false },
+            Member { name: "lastObservedAt", wire_name: "lastObservedAt", shape: &DATE, required: false },
+            Member {
+                name: "packageVulnerabilityDetails",
+                wire_name: "packageVulnerabilityDetails",
+                shape: &PACKAGE_VULNERABILITY_DETAILS,
+                required: false,
+            },
+            Member { name: "remediation", wire_name: "remediation", shape: &REMEDIATION, required: false },
+            Member { name: "resources", wire_name: "resources", shape: &RESOURCE_LIST, required: false },
+            Member { name: "score", wire_name: "score", shape: &SCORE, required: false },
+            Member { name: "scoreDetails", wire_name: "scoreDetails", shape: &SCORE_DETAILS, required: false },
+            Member { name: "severity", wire_name: "severity", shape: &SEVERITY, required: false },
+            Member { name: "status", wire_name: "status", shape: &STATUS, required: false },
+            Member { name: "title", wire_name: "title", shape: &TITLE, required: false },
+            Member { name: "type", wire_name: "type", shape: &TYPE, required: false },
+            Member { name: "updatedAt", wire_name: "updatedAt", shape: &DATE, required: false },
+            Member { name: "fixAvailable", wire_name: "fixAvailable", shape: &FIX_AVAILABLE, required: false },
+            Member {
+                name: "exploitAvailable",
+                wire_name: "exploitAvailable",
+                shape: &EXPLOIT_AVAILABLE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ENHANCED_IMAGE_SCAN_FINDING_LIST: Shape = Shape {
+    name: "EnhancedImageScanFindingList",
+    kind: Kind::List {
+        member: &ENHANCED_IMAGE_SCAN_FINDING,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static EPOCH: Shape = Shape { name: "Epoch", kind: Kind::Integer { min: None, max: None } };
+
+pub(super) static EVALUATION_TIMESTAMP: Shape = Shape { name: "EvaluationTimestamp", kind: Kind::Timestamp };
+
 pub(super) static EXPIRATION_TIMESTAMP: Shape = Shape { name: "ExpirationTimestamp", kind: Kind::Timestamp };
+
+pub(super) static EXPLOIT_AVAILABLE: Shape = Shape {
+    name: "ExploitAvailable",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FIFTY_MAX_RESULTS: Shape =
+    Shape { name: "FiftyMaxResults", kind: Kind::Integer { min: Some(1), max: Some(50) } };
+
+pub(super) static FILE_PATH: Shape = Shape {
+    name: "FilePath",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FINDING_ARN: Shape = Shape {
+    name: "FindingArn",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FINDING_DESCRIPTION: Shape = Shape {
+    name: "FindingDescription",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FINDING_NAME: Shape = Shape {
+    name: "FindingName",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FINDING_SEVERITY: Shape = Shape {
+    name: "FindingSeverity",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL", "UNDEFINED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static FINDING_SEVERITY_COUNTS: Shape = Shape {
+    name: "FindingSeverityCounts",
+    kind: Kind::Map {
+        key: &FINDING_SEVERITY,
+        value: &SEVERITY_COUNT,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static FIX_AVAILABLE: Shape = Shape {
+    name: "FixAvailable",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FIXED_IN_VERSION: Shape = Shape {
+    name: "FixedInVersion",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static FORCE_FLAG: Shape = Shape { name: "ForceFlag", kind: Kind::Boolean };
+
+pub(super) static GET_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "GetAccountSettingRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "name", wire_name: "name", shape: &ACCOUNT_SETTING_NAME, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static GET_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "GetAccountSettingResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "name", wire_name: "name", shape: &ACCOUNT_SETTING_NAME, required: false },
+            Member { name: "value", wire_name: "value", shape: &ACCOUNT_SETTING_NAME, required: false },
+        ],
+        union: false,
+    },
+};
 
 pub(super) static GET_AUTHORIZATION_TOKEN_REGISTRY_ID_LIST: Shape = Shape {
     name: "GetAuthorizationTokenRegistryIdList",
@@ -64,9 +1257,1568 @@ pub(super) static GET_AUTHORIZATION_TOKEN_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static GET_DOWNLOAD_URL_FOR_LAYER_REQUEST: Shape = Shape {
+    name: "GetDownloadUrlForLayerRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "layerDigest", wire_name: "layerDigest", shape: &LAYER_DIGEST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE: Shape = Shape {
+    name: "GetDownloadUrlForLayerResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "downloadUrl", wire_name: "downloadUrl", shape: &URL, required: false },
+            Member { name: "layerDigest", wire_name: "layerDigest", shape: &LAYER_DIGEST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_LIFECYCLE_POLICY_PREVIEW_REQUEST: Shape = Shape {
+    name: "GetLifecyclePolicyPreviewRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member {
+                name: "maxResults",
+                wire_name: "maxResults",
+                shape: &LIFECYCLE_PREVIEW_MAX_RESULTS,
+                required: false,
+            },
+            Member { name: "filter", wire_name: "filter", shape: &LIFECYCLE_POLICY_PREVIEW_FILTER, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE: Shape = Shape {
+    name: "GetLifecyclePolicyPreviewResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+            Member { name: "status", wire_name: "status", shape: &LIFECYCLE_POLICY_PREVIEW_STATUS, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member {
+                name: "previewResults",
+                wire_name: "previewResults",
+                shape: &LIFECYCLE_POLICY_PREVIEW_RESULT_LIST,
+                required: false,
+            },
+            Member { name: "summary", wire_name: "summary", shape: &LIFECYCLE_POLICY_PREVIEW_SUMMARY, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "GetLifecyclePolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "GetLifecyclePolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+            Member {
+                name: "lastEvaluatedAt",
+                wire_name: "lastEvaluatedAt",
+                shape: &EVALUATION_TIMESTAMP,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_REGISTRY_POLICY_REQUEST: Shape =
+    Shape { name: "GetRegistryPolicyRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static GET_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "GetRegistryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REGISTRY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST: Shape =
+    Shape { name: "GetRegistryScanningConfigurationRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "GetRegistryScanningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "scanningConfiguration",
+                wire_name: "scanningConfiguration",
+                shape: &REGISTRY_SCANNING_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "GetRepositoryPolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "GetRepositoryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REPOSITORY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static GET_SIGNING_CONFIGURATION_REQUEST: Shape =
+    Shape { name: "GetSigningConfigurationRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static GET_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "GetSigningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "signingConfiguration",
+                wire_name: "signingConfiguration",
+                shape: &SIGNING_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE: Shape = Shape {
+    name: "Image",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member { name: "imageManifest", wire_name: "imageManifest", shape: &IMAGE_MANIFEST, required: false },
+            Member {
+                name: "imageManifestMediaType",
+                wire_name: "imageManifestMediaType",
+                shape: &MEDIA_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_ACTION_TYPE: Shape = Shape {
+    name: "ImageActionType",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["EXPIRE", "TRANSITION"],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_COUNT: Shape = Shape { name: "ImageCount", kind: Kind::Integer { min: Some(0), max: None } };
+
+pub(super) static IMAGE_DETAIL: Shape = Shape {
+    name: "ImageDetail",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageDigest", wire_name: "imageDigest", shape: &IMAGE_DIGEST, required: false },
+            Member { name: "imageTags", wire_name: "imageTags", shape: &IMAGE_TAG_LIST, required: false },
+            Member {
+                name: "imageSizeInBytes",
+                wire_name: "imageSizeInBytes",
+                shape: &IMAGE_SIZE_IN_BYTES,
+                required: false,
+            },
+            Member { name: "imagePushedAt", wire_name: "imagePushedAt", shape: &PUSH_TIMESTAMP, required: false },
+            Member {
+                name: "imageScanStatus",
+                wire_name: "imageScanStatus",
+                shape: &IMAGE_SCAN_STATUS,
+                required: false,
+            },
+            Member {
+                name: "imageScanFindingsSummary",
+                wire_name: "imageScanFindingsSummary",
+                shape: &IMAGE_SCAN_FINDINGS_SUMMARY,
+                required: false,
+            },
+            Member {
+                name: "imageManifestMediaType",
+                wire_name: "imageManifestMediaType",
+                shape: &MEDIA_TYPE,
+                required: false,
+            },
+            Member { name: "artifactMediaType", wire_name: "artifactMediaType", shape: &MEDIA_TYPE, required: false },
+            Member {
+                name: "lastRecordedPullTime",
+                wire_name: "lastRecordedPullTime",
+                shape: &RECORDED_PULL_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "subjectManifestDigest",
+                wire_name: "subjectManifestDigest",
+                shape: &IMAGE_DIGEST,
+                required: false,
+            },
+            Member { name: "imageStatus", wire_name: "imageStatus", shape: &IMAGE_STATUS, required: false },
+            Member {
+                name: "lastArchivedAt",
+                wire_name: "lastArchivedAt",
+                shape: &LAST_ARCHIVED_AT_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "lastActivatedAt",
+                wire_name: "lastActivatedAt",
+                shape: &LAST_ACTIVATED_AT_TIMESTAMP,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_DETAIL_LIST: Shape = Shape {
+    name: "ImageDetailList",
+    kind: Kind::List { member: &IMAGE_DETAIL, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_DIGEST: Shape = Shape {
+    name: "ImageDigest",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static IMAGE_FAILURE: Shape = Shape {
+    name: "ImageFailure",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member { name: "failureCode", wire_name: "failureCode", shape: &IMAGE_FAILURE_CODE, required: false },
+            Member { name: "failureReason", wire_name: "failureReason", shape: &IMAGE_FAILURE_REASON, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_FAILURE_CODE: Shape = Shape {
+    name: "ImageFailureCode",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &[
+            "InvalidImageDigest",
+            "InvalidImageTag",
+            "ImageTagDoesNotMatchDigest",
+            "ImageNotFound",
+            "MissingDigestAndTag",
+            "ImageReferencedByManifestList",
+            "KmsError",
+            "UpstreamAccessDenied",
+            "UpstreamTooManyRequests",
+            "UpstreamUnavailable",
+            "ImageInaccessible",
+        ],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_FAILURE_LIST: Shape = Shape {
+    name: "ImageFailureList",
+    kind: Kind::List { member: &IMAGE_FAILURE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_FAILURE_REASON: Shape = Shape {
+    name: "ImageFailureReason",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static IMAGE_IDENTIFIER: Shape = Shape {
+    name: "ImageIdentifier",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageDigest", wire_name: "imageDigest", shape: &IMAGE_DIGEST, required: false },
+            Member { name: "imageTag", wire_name: "imageTag", shape: &IMAGE_TAG, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_IDENTIFIER_LIST: Shape = Shape {
+    name: "ImageIdentifierList",
+    kind: Kind::List {
+        member: &IMAGE_IDENTIFIER,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static IMAGE_LIST: Shape = Shape {
+    name: "ImageList",
+    kind: Kind::List { member: &IMAGE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_MANIFEST: Shape = Shape {
+    name: "ImageManifest",
+    kind: Kind::String { min: Some(1), max: Some(4_194_304), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static IMAGE_REFERRER: Shape = Shape {
+    name: "ImageReferrer",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "digest", wire_name: "digest", shape: &IMAGE_DIGEST, required: true },
+            Member { name: "mediaType", wire_name: "mediaType", shape: &MEDIA_TYPE, required: true },
+            Member { name: "artifactType", wire_name: "artifactType", shape: &ARTIFACT_TYPE, required: false },
+            Member { name: "size", wire_name: "size", shape: &IMAGE_SIZE_IN_BYTES, required: true },
+            Member { name: "annotations", wire_name: "annotations", shape: &ANNOTATIONS, required: false },
+            Member { name: "artifactStatus", wire_name: "artifactStatus", shape: &ARTIFACT_STATUS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_REFERRER_LIST: Shape = Shape {
+    name: "ImageReferrerList",
+    kind: Kind::List { member: &IMAGE_REFERRER, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_REPLICATION_STATUS: Shape = Shape {
+    name: "ImageReplicationStatus",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "region", wire_name: "region", shape: &REGION, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_STATUS, required: false },
+            Member { name: "failureCode", wire_name: "failureCode", shape: &REPLICATION_ERROR, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_REPLICATION_STATUS_LIST: Shape = Shape {
+    name: "ImageReplicationStatusList",
+    kind: Kind::List {
+        member: &IMAGE_REPLICATION_STATUS,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static IMAGE_SCAN_FINDING: Shape = Shape {
+    name: "ImageScanFinding",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "name", wire_name: "name", shape: &FINDING_NAME, required: false },
+            Member { name: "description", wire_name: "description", shape: &FINDING_DESCRIPTION, required: false },
+            Member { name: "uri", wire_name: "uri", shape: &URL, required: false },
+            Member { name: "severity", wire_name: "severity", shape: &FINDING_SEVERITY, required: false },
+            Member { name: "attributes", wire_name: "attributes", shape: &ATTRIBUTE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SCAN_FINDING_LIST: Shape = Shape {
+    name: "ImageScanFindingList",
+    kind: Kind::List { member: &IMAGE_SCAN_FINDING, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_SCAN_FINDINGS: Shape = Shape {
+    name: "ImageScanFindings",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "imageScanCompletedAt",
+                wire_name: "imageScanCompletedAt",
+                shape: &SCAN_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "vulnerabilitySourceUpdatedAt",
+                wire_name: "vulnerabilitySourceUpdatedAt",
+                shape: &VULNERABILITY_SOURCE_UPDATE_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "findingSeverityCounts",
+                wire_name: "findingSeverityCounts",
+                shape: &FINDING_SEVERITY_COUNTS,
+                required: false,
+            },
+            Member { name: "findings", wire_name: "findings", shape: &IMAGE_SCAN_FINDING_LIST, required: false },
+            Member {
+                name: "enhancedFindings",
+                wire_name: "enhancedFindings",
+                shape: &ENHANCED_IMAGE_SCAN_FINDING_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SCAN_FINDINGS_SUMMARY: Shape = Shape {
+    name: "ImageScanFindingsSummary",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "imageScanCompletedAt",
+                wire_name: "imageScanCompletedAt",
+                shape: &SCAN_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "vulnerabilitySourceUpdatedAt",
+                wire_name: "vulnerabilitySourceUpdatedAt",
+                shape: &VULNERABILITY_SOURCE_UPDATE_TIMESTAMP,
+                required: false,
+            },
+            Member {
+                name: "findingSeverityCounts",
+                wire_name: "findingSeverityCounts",
+                shape: &FINDING_SEVERITY_COUNTS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SCAN_STATUS: Shape = Shape {
+    name: "ImageScanStatus",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "status", wire_name: "status", shape: &SCAN_STATUS, required: false },
+            Member { name: "description", wire_name: "description", shape: &SCAN_STATUS_DESCRIPTION, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SCANNING_CONFIGURATION: Shape = Shape {
+    name: "ImageScanningConfiguration",
+    kind: Kind::Structure {
+        members: &[Member { name: "scanOnPush", wire_name: "scanOnPush", shape: &SCAN_ON_PUSH_FLAG, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SIGNING_STATUS: Shape = Shape {
+    name: "ImageSigningStatus",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "signingProfileArn",
+                wire_name: "signingProfileArn",
+                shape: &SIGNING_PROFILE_ARN,
+                required: false,
+            },
+            Member {
+                name: "failureCode",
+                wire_name: "failureCode",
+                shape: &SIGNING_STATUS_FAILURE_CODE,
+                required: false,
+            },
+            Member {
+                name: "failureReason",
+                wire_name: "failureReason",
+                shape: &SIGNING_STATUS_FAILURE_REASON,
+                required: false,
+            },
+            Member { name: "status", wire_name: "status", shape: &SIGNING_STATUS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_SIGNING_STATUS_LIST: Shape = Shape {
+    name: "ImageSigningStatusList",
+    kind: Kind::List { member: &IMAGE_SIGNING_STATUS, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_SIZE_IN_BYTES: Shape =
+    Shape { name: "ImageSizeInBytes", kind: Kind::Long { min: None, max: None } };
+
+pub(super) static IMAGE_STATUS: Shape = Shape {
+    name: "ImageStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["ACTIVE", "ARCHIVED", "ACTIVATING"],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_STATUS_FILTER: Shape = Shape {
+    name: "ImageStatusFilter",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_TAG: Shape = Shape {
+    name: "ImageTag",
+    kind: Kind::String { min: Some(1), max: Some(300), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static IMAGE_TAG_LIST: Shape = Shape {
+    name: "ImageTagList",
+    kind: Kind::List { member: &IMAGE_TAG, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IMAGE_TAG_MUTABILITY: Shape = Shape {
+    name: "ImageTagMutability",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER: Shape = Shape {
+    name: "ImageTagMutabilityExclusionFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "filterType",
+                wire_name: "filterType",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER_TYPE,
+                required: true,
+            },
+            Member {
+                name: "filter",
+                wire_name: "filter",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER_VALUE,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER_TYPE: Shape = Shape {
+    name: "ImageTagMutabilityExclusionFilterType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["WILDCARD"], sensitive: false },
+};
+
+pub(super) static IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER_VALUE: Shape = Shape {
+    name: "ImageTagMutabilityExclusionFilterValue",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(128),
+        pattern: Some(Pattern::new("^[0-9a-zA-Z._*-]{1,128}$")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS: Shape = Shape {
+    name: "ImageTagMutabilityExclusionFilters",
+    kind: Kind::List {
+        member: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTER,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(5),
+    },
+};
+
+pub(super) static IMAGE_TAGS_LIST: Shape = Shape {
+    name: "ImageTagsList",
+    kind: Kind::List { member: &IMAGE_TAG, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static IN_USE_COUNT: Shape = Shape { name: "InUseCount", kind: Kind::Long { min: Some(0), max: None } };
+
+pub(super) static INITIATE_LAYER_UPLOAD_REQUEST: Shape = Shape {
+    name: "InitiateLayerUploadRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static INITIATE_LAYER_UPLOAD_RESPONSE: Shape = Shape {
+    name: "InitiateLayerUploadResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "uploadId", wire_name: "uploadId", shape: &UPLOAD_ID, required: false },
+            Member { name: "partSize", wire_name: "partSize", shape: &PART_SIZE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static IS_PTC_RULE_VALID: Shape = Shape { name: "IsPTCRuleValid", kind: Kind::Boolean };
+
+pub(super) static KMS_KEY: Shape = Shape {
+    name: "KmsKey",
+    kind: Kind::String { min: Some(1), max: Some(2048), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static KMS_KEY_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "KmsKeyForRepositoryCreationTemplate",
+    kind: Kind::String {
+        min: Some(0),
+        max: Some(2048),
+        pattern: Some(Pattern::new(r"^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static LAST_ACTIVATED_AT_TIMESTAMP: Shape =
+    Shape { name: "LastActivatedAtTimestamp", kind: Kind::Timestamp };
+
+pub(super) static LAST_ARCHIVED_AT_TIMESTAMP: Shape = Shape { name: "LastArchivedAtTimestamp", kind: Kind::Timestamp };
+
+pub(super) static LAYER: Shape = Shape {
+    name: "Layer",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "layerDigest", wire_name: "layerDigest", shape: &LAYER_DIGEST, required: false },
+            Member {
+                name: "layerAvailability",
+                wire_name: "layerAvailability",
+                shape: &LAYER_AVAILABILITY,
+                required: false,
+            },
+            Member { name: "layerSize", wire_name: "layerSize", shape: &LAYER_SIZE_IN_BYTES, required: false },
+            Member { name: "mediaType", wire_name: "mediaType", shape: &MEDIA_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LAYER_AVAILABILITY: Shape = Shape {
+    name: "LayerAvailability",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["AVAILABLE", "UNAVAILABLE", "ARCHIVED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static LAYER_DIGEST: Shape = Shape {
+    name: "LayerDigest",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: Some(Pattern::new("[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static LAYER_DIGEST_LIST: Shape = Shape {
+    name: "LayerDigestList",
+    kind: Kind::List { member: &LAYER_DIGEST, member_name: "member", flattened: false, min: Some(1), max: Some(100) },
+};
+
+pub(super) static LAYER_FAILURE: Shape = Shape {
+    name: "LayerFailure",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "layerDigest",
+                wire_name: "layerDigest",
+                shape: &BATCHED_OPERATION_LAYER_DIGEST,
+                required: false,
+            },
+            Member { name: "failureCode", wire_name: "failureCode", shape: &LAYER_FAILURE_CODE, required: false },
+            Member { name: "failureReason", wire_name: "failureReason", shape: &LAYER_FAILURE_REASON, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LAYER_FAILURE_CODE: Shape = Shape {
+    name: "LayerFailureCode",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["InvalidLayerDigest", "MissingLayerDigest"],
+        sensitive: false,
+    },
+};
+
+pub(super) static LAYER_FAILURE_LIST: Shape = Shape {
+    name: "LayerFailureList",
+    kind: Kind::List { member: &LAYER_FAILURE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static LAYER_FAILURE_REASON: Shape = Shape {
+    name: "LayerFailureReason",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static LAYER_LIST: Shape = Shape {
+    name: "LayerList",
+    kind: Kind::List { member: &LAYER, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static LAYER_PART_BLOB: Shape =
+    Shape { name: "LayerPartBlob", kind: Kind::Blob { min: Some(0), max: Some(20_971_520), sensitive: false } };
+
+pub(super) static LAYER_SIZE_IN_BYTES: Shape =
+    Shape { name: "LayerSizeInBytes", kind: Kind::Long { min: None, max: None } };
+
+pub(super) static LIFECYCLE_POLICY_PREVIEW_FILTER: Shape = Shape {
+    name: "LifecyclePolicyPreviewFilter",
+    kind: Kind::Structure {
+        members: &[Member { name: "tagStatus", wire_name: "tagStatus", shape: &TAG_STATUS, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_PREVIEW_RESULT: Shape = Shape {
+    name: "LifecyclePolicyPreviewResult",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageTags", wire_name: "imageTags", shape: &IMAGE_TAG_LIST, required: false },
+            Member { name: "imageDigest", wire_name: "imageDigest", shape: &IMAGE_DIGEST, required: false },
+            Member { name: "imagePushedAt", wire_name: "imagePushedAt", shape: &PUSH_TIMESTAMP, required: false },
+            Member { name: "action", wire_name: "action", shape: &LIFECYCLE_POLICY_RULE_ACTION, required: false },
+            Member {
+                name: "appliedRulePriority",
+                wire_name: "appliedRulePriority",
+                shape: &LIFECYCLE_POLICY_RULE_PRIORITY,
+                required: false,
+            },
+            Member {
+                name: "storageClass",
+                wire_name: "storageClass",
+                shape: &LIFECYCLE_POLICY_STORAGE_CLASS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_PREVIEW_RESULT_LIST: Shape = Shape {
+    name: "LifecyclePolicyPreviewResultList",
+    kind: Kind::List {
+        member: &LIFECYCLE_POLICY_PREVIEW_RESULT,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_PREVIEW_STATUS: Shape = Shape {
+    name: "LifecyclePolicyPreviewStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["IN_PROGRESS", "COMPLETE", "EXPIRED", "FAILED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_PREVIEW_SUMMARY: Shape = Shape {
+    name: "LifecyclePolicyPreviewSummary",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "expiringImageTotalCount",
+                wire_name: "expiringImageTotalCount",
+                shape: &IMAGE_COUNT,
+                required: false,
+            },
+            Member {
+                name: "transitioningImageTotalCounts",
+                wire_name: "transitioningImageTotalCounts",
+                shape: &TRANSITIONING_IMAGE_TOTAL_COUNTS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_RULE_ACTION: Shape = Shape {
+    name: "LifecyclePolicyRuleAction",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "type", wire_name: "type", shape: &IMAGE_ACTION_TYPE, required: false },
+            Member {
+                name: "targetStorageClass",
+                wire_name: "targetStorageClass",
+                shape: &LIFECYCLE_POLICY_TARGET_STORAGE_CLASS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIFECYCLE_POLICY_RULE_PRIORITY: Shape =
+    Shape { name: "LifecyclePolicyRulePriority", kind: Kind::Integer { min: Some(1), max: None } };
+
+pub(super) static LIFECYCLE_POLICY_STORAGE_CLASS: Shape = Shape {
+    name: "LifecyclePolicyStorageClass",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["ARCHIVE", "STANDARD"], sensitive: false },
+};
+
+pub(super) static LIFECYCLE_POLICY_TARGET_STORAGE_CLASS: Shape = Shape {
+    name: "LifecyclePolicyTargetStorageClass",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["ARCHIVE"], sensitive: false },
+};
+
+pub(super) static LIFECYCLE_POLICY_TEXT: Shape = Shape {
+    name: "LifecyclePolicyText",
+    kind: Kind::String { min: Some(100), max: Some(30_720), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "LifecyclePolicyTextForRepositoryCreationTemplate",
+    kind: Kind::String { min: Some(0), max: Some(30_720), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static LIFECYCLE_PREVIEW_MAX_RESULTS: Shape =
+    Shape { name: "LifecyclePreviewMaxResults", kind: Kind::Integer { min: Some(1), max: Some(100) } };
+
+pub(super) static LIST_IMAGE_REFERRERS_FILTER: Shape = Shape {
+    name: "ListImageReferrersFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "artifactTypes", wire_name: "artifactTypes", shape: &ARTIFACT_TYPE_LIST, required: false },
+            Member {
+                name: "artifactStatus",
+                wire_name: "artifactStatus",
+                shape: &ARTIFACT_STATUS_FILTER,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_IMAGE_REFERRERS_REQUEST: Shape = Shape {
+    name: "ListImageReferrersRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "subjectId", wire_name: "subjectId", shape: &SUBJECT_IDENTIFIER, required: true },
+            Member { name: "filter", wire_name: "filter", shape: &LIST_IMAGE_REFERRERS_FILTER, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &FIFTY_MAX_RESULTS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_IMAGE_REFERRERS_RESPONSE: Shape = Shape {
+    name: "ListImageReferrersResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "referrers", wire_name: "referrers", shape: &IMAGE_REFERRER_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_IMAGES_FILTER: Shape = Shape {
+    name: "ListImagesFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "tagStatus", wire_name: "tagStatus", shape: &TAG_STATUS, required: false },
+            Member { name: "imageStatus", wire_name: "imageStatus", shape: &IMAGE_STATUS_FILTER, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_IMAGES_REQUEST: Shape = Shape {
+    name: "ListImagesRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+            Member { name: "filter", wire_name: "filter", shape: &LIST_IMAGES_FILTER, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_IMAGES_RESPONSE: Shape = Shape {
+    name: "ListImagesResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "imageIds", wire_name: "imageIds", shape: &IMAGE_IDENTIFIER_LIST, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST: Shape = Shape {
+    name: "ListPullTimeUpdateExclusionsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "maxResults", wire_name: "maxResults", shape: &MAX_RESULTS, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE: Shape = Shape {
+    name: "ListPullTimeUpdateExclusionsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "pullTimeUpdateExclusions",
+                wire_name: "pullTimeUpdateExclusions",
+                shape: &PULL_TIME_UPDATE_EXCLUSION_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_REPLICATION_BACKFILLS_REQUEST: Shape = Shape {
+    name: "ListReplicationBackfillsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "maxResults", wire_name: "maxResults", shape: &FIFTY_MAX_RESULTS, required: false },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_REPLICATION_BACKFILLS_RESPONSE: Shape = Shape {
+    name: "ListReplicationBackfillsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "backfills",
+                wire_name: "backfills",
+                shape: &REPLICATION_BACKFILL_SUMMARY_LIST,
+                required: false,
+            },
+            Member { name: "nextToken", wire_name: "nextToken", shape: &NEXT_TOKEN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_TAGS_FOR_RESOURCE_REQUEST: Shape = Shape {
+    name: "ListTagsForResourceRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "resourceArn", wire_name: "resourceArn", shape: &ARN, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static LIST_TAGS_FOR_RESOURCE_RESPONSE: Shape = Shape {
+    name: "ListTagsForResourceResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "tags", wire_name: "tags", shape: &TAG_LIST, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static MAX_RESULTS: Shape =
+    Shape { name: "MaxResults", kind: Kind::Integer { min: Some(1), max: Some(1000) } };
+
+pub(super) static MEDIA_TYPE: Shape = Shape {
+    name: "MediaType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static MEDIA_TYPE_LIST: Shape = Shape {
+    name: "MediaTypeList",
+    kind: Kind::List { member: &MEDIA_TYPE, member_name: "member", flattened: false, min: Some(1), max: Some(100) },
+};
+
+pub(super) static METRIC: Shape = Shape {
+    name: "Metric",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static NEXT_TOKEN: Shape = Shape {
+    name: "NextToken",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static NON_NEGATIVE_INTEGER: Shape =
+    Shape { name: "NonNegativeInteger", kind: Kind::Integer { min: Some(0), max: None } };
+
+pub(super) static PTC_VALIDATE_FAILURE: Shape = Shape {
+    name: "PTCValidateFailure",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static PACKAGE_MANAGER: Shape = Shape {
+    name: "PackageManager",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static PACKAGE_VULNERABILITY_DETAILS: Shape = Shape {
+    name: "PackageVulnerabilityDetails",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "cvss", wire_name: "cvss", shape: &CVSS_SCORE_LIST, required: false },
+            Member { name: "referenceUrls", wire_name: "referenceUrls", shape: &REFERENCE_URLS_LIST, required: false },
+            Member {
+                name: "relatedVulnerabilities",
+                wire_name: "relatedVulnerabilities",
+                shape: &RELATED_VULNERABILITIES_LIST,
+                required: false,
+            },
+            Member { name: "source", wire_name: "source", shape: &SOURCE, required: false },
+            Member { name: "sourceUrl", wire_name: "sourceUrl", shape: &URL, required: false },
+            Member { name: "vendorCreatedAt", wire_name: "vendorCreatedAt", shape: &DATE, required: false },
+            Member { name: "vendorSeverity", wire_name: "vendorSeverity", shape: &SEVERITY, required: false },
+            Member { name: "vendorUpdatedAt", wire_name: "vendorUpdatedAt", shape: &DATE, required: false },
+            Member { name: "vulnerabilityId", wire_name: "vulnerabilityId", shape: &VULNERABILITY_ID, required: false },
+            Member {
+                name: "vulnerablePackages",
+                wire_name: "vulnerablePackages",
+                shape: &VULNERABLE_PACKAGES_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PART_SIZE: Shape = Shape { name: "PartSize", kind: Kind::Long { min: Some(0), max: None } };
+
+pub(super) static PLATFORM: Shape = Shape {
+    name: "Platform",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static PREFIX: Shape = Shape {
+    name: "Prefix",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(256),
+        pattern: Some(Pattern::new(
+            r"^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$",
+        )),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static PREFIX_LIST: Shape = Shape {
+    name: "PrefixList",
+    kind: Kind::List { member: &PREFIX, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static PRINCIPAL_ARN: Shape = Shape {
+    name: "PrincipalArn",
+    kind: Kind::String {
+        min: None,
+        max: Some(200),
+        pattern: Some(Pattern::new(r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
 pub(super) static PROXY_ENDPOINT: Shape = Shape {
     name: "ProxyEndpoint",
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static PULL_THROUGH_CACHE_RULE: Shape = Shape {
+    name: "PullThroughCacheRule",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "upstreamRegistryUrl", wire_name: "upstreamRegistryUrl", shape: &URL, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &CREATION_TIMESTAMP, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member {
+                name: "upstreamRegistry",
+                wire_name: "upstreamRegistry",
+                shape: &UPSTREAM_REGISTRY,
+                required: false,
+            },
+            Member { name: "updatedAt", wire_name: "updatedAt", shape: &UPDATED_TIMESTAMP, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PULL_THROUGH_CACHE_RULE_LIST: Shape = Shape {
+    name: "PullThroughCacheRuleList",
+    kind: Kind::List {
+        member: &PULL_THROUGH_CACHE_RULE,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX: Shape = Shape {
+    name: "PullThroughCacheRuleRepositoryPrefix",
+    kind: Kind::String {
+        min: Some(2),
+        max: Some(30),
+        pattern: Some(Pattern::new(
+            r"^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$",
+        )),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX_LIST: Shape = Shape {
+    name: "PullThroughCacheRuleRepositoryPrefixList",
+    kind: Kind::List {
+        member: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static PULL_TIME_UPDATE_EXCLUSION_LIST: Shape = Shape {
+    name: "PullTimeUpdateExclusionList",
+    kind: Kind::List { member: &PRINCIPAL_ARN, member_name: "member", flattened: false, min: Some(0), max: Some(100) },
+};
+
+pub(super) static PUSH_TIMESTAMP: Shape = Shape { name: "PushTimestamp", kind: Kind::Timestamp };
+
+pub(super) static PUT_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "PutAccountSettingRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "name", wire_name: "name", shape: &ACCOUNT_SETTING_NAME, required: true },
+            Member { name: "value", wire_name: "value", shape: &ACCOUNT_SETTING_VALUE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "PutAccountSettingResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "name", wire_name: "name", shape: &ACCOUNT_SETTING_NAME, required: false },
+            Member { name: "value", wire_name: "value", shape: &ACCOUNT_SETTING_VALUE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_REQUEST: Shape = Shape {
+    name: "PutImageRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageManifest", wire_name: "imageManifest", shape: &IMAGE_MANIFEST, required: true },
+            Member {
+                name: "imageManifestMediaType",
+                wire_name: "imageManifestMediaType",
+                shape: &MEDIA_TYPE,
+                required: false,
+            },
+            Member { name: "imageTag", wire_name: "imageTag", shape: &IMAGE_TAG, required: false },
+            Member { name: "imageDigest", wire_name: "imageDigest", shape: &IMAGE_DIGEST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_RESPONSE: Shape = Shape {
+    name: "PutImageResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "image", wire_name: "image", shape: &IMAGE, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutImageScanningConfigurationRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member {
+                name: "imageScanningConfiguration",
+                wire_name: "imageScanningConfiguration",
+                shape: &IMAGE_SCANNING_CONFIGURATION,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutImageScanningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "imageScanningConfiguration",
+                wire_name: "imageScanningConfiguration",
+                shape: &IMAGE_SCANNING_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_TAG_MUTABILITY_REQUEST: Shape = Shape {
+    name: "PutImageTagMutabilityRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: true,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_IMAGE_TAG_MUTABILITY_RESPONSE: Shape = Shape {
+    name: "PutImageTagMutabilityResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "PutLifecyclePolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "PutLifecyclePolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REGISTRY_POLICY_REQUEST: Shape = Shape {
+    name: "PutRegistryPolicyRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "policyText",
+            wire_name: "policyText",
+            shape: &REGISTRY_POLICY_TEXT,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "PutRegistryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REGISTRY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutRegistryScanningConfigurationRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "scanType", wire_name: "scanType", shape: &SCAN_TYPE, required: false },
+            Member { name: "rules", wire_name: "rules", shape: &REGISTRY_SCANNING_RULE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutRegistryScanningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "registryScanningConfiguration",
+            wire_name: "registryScanningConfiguration",
+            shape: &REGISTRY_SCANNING_CONFIGURATION,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REPLICATION_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutReplicationConfigurationRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "replicationConfiguration",
+            wire_name: "replicationConfiguration",
+            shape: &REPLICATION_CONFIGURATION,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_REPLICATION_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutReplicationConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "replicationConfiguration",
+            wire_name: "replicationConfiguration",
+            shape: &REPLICATION_CONFIGURATION,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_SIGNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutSigningConfigurationRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "signingConfiguration",
+            wire_name: "signingConfiguration",
+            shape: &SIGNING_CONFIGURATION,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static PUT_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutSigningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "signingConfiguration",
+            wire_name: "signingConfiguration",
+            shape: &SIGNING_CONFIGURATION,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static RCT_APPLIED_FOR: Shape = Shape {
+    name: "RCTAppliedFor",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["REPLICATION", "PULL_THROUGH_CACHE", "CREATE_ON_PUSH"],
+        sensitive: false,
+    },
+};
+
+pub(super) static RCT_APPLIED_FOR_LIST: Shape = Shape {
+    name: "RCTAppliedForList",
+    kind: Kind::List { member: &RCT_APPLIED_FOR, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static REASON: Shape = Shape {
+    name: "Reason",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static RECOMMENDATION: Shape = Shape {
+    name: "Recommendation",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "url", wire_name: "url", shape: &URL, required: false },
+            Member { name: "text", wire_name: "text", shape: &RECOMMENDATION_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static RECOMMENDATION_TEXT: Shape = Shape {
+    name: "RecommendationText",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static RECORDED_PULL_TIMESTAMP: Shape = Shape { name: "RecordedPullTimestamp", kind: Kind::Timestamp };
+
+pub(super) static REFERENCE_URLS_LIST: Shape = Shape {
+    name: "ReferenceUrlsList",
+    kind: Kind::List { member: &URL, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static REGION: Shape = Shape {
+    name: "Region",
+    kind: Kind::String {
+        min: Some(2),
+        max: Some(25),
+        pattern: Some(Pattern::new("[0-9a-z-]{2,25}")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST: Shape = Shape {
+    name: "RegisterPullTimeUpdateExclusionRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "principalArn", wire_name: "principalArn", shape: &PRINCIPAL_ARN, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE: Shape = Shape {
+    name: "RegisterPullTimeUpdateExclusionResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "principalArn", wire_name: "principalArn", shape: &PRINCIPAL_ARN, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &CREATION_TIMESTAMP, required: false },
+        ],
+        union: false,
+    },
 };
 
 pub(super) static REGISTRY_ID: Shape = Shape {
@@ -78,4 +2830,1414 @@ pub(super) static REGISTRY_ID: Shape = Shape {
         enumeration: &[],
         sensitive: false,
     },
+};
+
+pub(super) static REGISTRY_POLICY_TEXT: Shape = Shape {
+    name: "RegistryPolicyText",
+    kind: Kind::String { min: Some(0), max: Some(10_240), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static REGISTRY_SCANNING_CONFIGURATION: Shape = Shape {
+    name: "RegistryScanningConfiguration",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "scanType", wire_name: "scanType", shape: &SCAN_TYPE, required: false },
+            Member { name: "rules", wire_name: "rules", shape: &REGISTRY_SCANNING_RULE_LIST, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REGISTRY_SCANNING_RULE: Shape = Shape {
+    name: "RegistryScanningRule",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "scanFrequency", wire_name: "scanFrequency", shape: &SCAN_FREQUENCY, required: true },
+            Member {
+                name: "repositoryFilters",
+                wire_name: "repositoryFilters",
+                shape: &SCANNING_REPOSITORY_FILTER_LIST,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REGISTRY_SCANNING_RULE_LIST: Shape = Shape {
+    name: "RegistryScanningRuleList",
+    kind: Kind::List {
+        member: &REGISTRY_SCANNING_RULE,
+        member_name: "member",
+        flattened: false,
+        min: Some(0),
+        max: Some(2),
+    },
+};
+
+pub(super) static RELATED_VULNERABILITIES_LIST: Shape = Shape {
+    name: "RelatedVulnerabilitiesList",
+    kind: Kind::List { member: &RELATED_VULNERABILITY, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static RELATED_VULNERABILITY: Shape = Shape {
+    name: "RelatedVulnerability",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static RELEASE: Shape = Shape {
+    name: "Release",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static REMEDIATION: Shape = Shape {
+    name: "Remediation",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "recommendation",
+            wire_name: "recommendation",
+            shape: &RECOMMENDATION,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_ERROR: Shape = Shape {
+    name: "ReplicationBackfillError",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static REPLICATION_BACKFILL_ID: Shape = Shape {
+    name: "ReplicationBackfillId",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: Some(Pattern::new("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_PROGRESS: Shape = Shape {
+    name: "ReplicationBackfillProgress",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "totalReplicationCount",
+                wire_name: "totalReplicationCount",
+                shape: &NON_NEGATIVE_INTEGER,
+                required: true,
+            },
+            Member {
+                name: "completedReplicationCount",
+                wire_name: "completedReplicationCount",
+                shape: &NON_NEGATIVE_INTEGER,
+                required: true,
+            },
+            Member {
+                name: "failedReplicationCount",
+                wire_name: "failedReplicationCount",
+                shape: &NON_NEGATIVE_INTEGER,
+                required: true,
+            },
+            Member { name: "failureCodes", wire_name: "failureCodes", shape: &REPLICATION_ERROR_LIST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_RESULT: Shape = Shape {
+    name: "ReplicationBackfillResult",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_BACKFILL_RESULT_STATUS, required: true },
+            Member { name: "failureCode", wire_name: "failureCode", shape: &REPLICATION_ERROR, required: false },
+            Member {
+                name: "subImageFailureCodes",
+                wire_name: "subImageFailureCodes",
+                shape: &REPLICATION_ERROR_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_RESULT_LIST: Shape = Shape {
+    name: "ReplicationBackfillResultList",
+    kind: Kind::List {
+        member: &REPLICATION_BACKFILL_RESULT,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_RESULT_STATUS: Shape = Shape {
+    name: "ReplicationBackfillResultStatus",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["COMPLETE", "FAILED"], sensitive: false },
+};
+
+pub(super) static REPLICATION_BACKFILL_STATUS: Shape = Shape {
+    name: "ReplicationBackfillStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["PREPARING", "IN_PROGRESS", "COMPLETE", "FAILED", "STOPPING", "STOPPED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_SUMMARY: Shape = Shape {
+    name: "ReplicationBackfillSummary",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: true,
+            },
+            Member { name: "destination", wire_name: "destination", shape: &REPLICATION_DESTINATION, required: true },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_BACKFILL_STATUS, required: true },
+            Member {
+                name: "failureCode",
+                wire_name: "failureCode",
+                shape: &REPLICATION_BACKFILL_ERROR,
+                required: false,
+            },
+            Member { name: "progress", wire_name: "progress", shape: &REPLICATION_BACKFILL_PROGRESS, required: false },
+            Member { name: "startedAt", wire_name: "startedAt", shape: &DATE, required: true },
+            Member { name: "endedAt", wire_name: "endedAt", shape: &DATE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_BACKFILL_SUMMARY_LIST: Shape = Shape {
+    name: "ReplicationBackfillSummaryList",
+    kind: Kind::List {
+        member: &REPLICATION_BACKFILL_SUMMARY,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static REPLICATION_CONFIGURATION: Shape = Shape {
+    name: "ReplicationConfiguration",
+    kind: Kind::Structure {
+        members: &[Member { name: "rules", wire_name: "rules", shape: &REPLICATION_RULE_LIST, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_DESTINATION: Shape = Shape {
+    name: "ReplicationDestination",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "region", wire_name: "region", shape: &REGION, required: true },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_DESTINATION_LIST: Shape = Shape {
+    name: "ReplicationDestinationList",
+    kind: Kind::List {
+        member: &REPLICATION_DESTINATION,
+        member_name: "member",
+        flattened: false,
+        min: Some(0),
+        max: Some(100),
+    },
+};
+
+pub(super) static REPLICATION_ERROR: Shape = Shape {
+    name: "ReplicationError",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static REPLICATION_ERROR_LIST: Shape = Shape {
+    name: "ReplicationErrorList",
+    kind: Kind::List { member: &REPLICATION_ERROR, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static REPLICATION_RULE: Shape = Shape {
+    name: "ReplicationRule",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "destinations",
+                wire_name: "destinations",
+                shape: &REPLICATION_DESTINATION_LIST,
+                required: true,
+            },
+            Member {
+                name: "repositoryFilters",
+                wire_name: "repositoryFilters",
+                shape: &REPOSITORY_FILTER_LIST,
+                required: false,
+            },
+            Member {
+                name: "deleteReplication",
+                wire_name: "deleteReplication",
+                shape: &DELETE_REPLICATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPLICATION_RULE_LIST: Shape = Shape {
+    name: "ReplicationRuleList",
+    kind: Kind::List {
+        member: &REPLICATION_RULE,
+        member_name: "member",
+        flattened: false,
+        min: Some(0),
+        max: Some(25),
+    },
+};
+
+pub(super) static REPLICATION_STATUS: Shape = Shape {
+    name: "ReplicationStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["IN_PROGRESS", "COMPLETE", "FAILED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static REPOSITORY: Shape = Shape {
+    name: "Repository",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryArn", wire_name: "repositoryArn", shape: &ARN, required: false },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "repositoryUri", wire_name: "repositoryUri", shape: &URL, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &CREATION_TIMESTAMP, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+            Member {
+                name: "imageScanningConfiguration",
+                wire_name: "imageScanningConfiguration",
+                shape: &IMAGE_SCANNING_CONFIGURATION,
+                required: false,
+            },
+            Member {
+                name: "encryptionConfiguration",
+                wire_name: "encryptionConfiguration",
+                shape: &ENCRYPTION_CONFIGURATION,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "RepositoryCreationTemplate",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "prefix", wire_name: "prefix", shape: &PREFIX, required: false },
+            Member {
+                name: "description",
+                wire_name: "description",
+                shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+                required: false,
+            },
+            Member {
+                name: "encryptionConfiguration",
+                wire_name: "encryptionConfiguration",
+                shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "resourceTags", wire_name: "resourceTags", shape: &TAG_LIST, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+            Member {
+                name: "repositoryPolicy",
+                wire_name: "repositoryPolicy",
+                shape: &REPOSITORY_POLICY_TEXT,
+                required: false,
+            },
+            Member {
+                name: "lifecyclePolicy",
+                wire_name: "lifecyclePolicy",
+                shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "appliedFor", wire_name: "appliedFor", shape: &RCT_APPLIED_FOR_LIST, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member { name: "createdAt", wire_name: "createdAt", shape: &DATE, required: false },
+            Member { name: "updatedAt", wire_name: "updatedAt", shape: &DATE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPOSITORY_CREATION_TEMPLATE_LIST: Shape = Shape {
+    name: "RepositoryCreationTemplateList",
+    kind: Kind::List {
+        member: &REPOSITORY_CREATION_TEMPLATE,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static REPOSITORY_FILTER: Shape = Shape {
+    name: "RepositoryFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "filter", wire_name: "filter", shape: &REPOSITORY_FILTER_VALUE, required: true },
+            Member { name: "filterType", wire_name: "filterType", shape: &REPOSITORY_FILTER_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "RepositoryFilterList",
+    kind: Kind::List {
+        member: &REPOSITORY_FILTER,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "RepositoryFilterType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["PREFIX_MATCH"], sensitive: false },
+};
+
+pub(super) static REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "RepositoryFilterValue",
+    kind: Kind::String {
+        min: Some(2),
+        max: Some(256),
+        pattern: Some(Pattern::new("^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static REPOSITORY_LIST: Shape = Shape {
+    name: "RepositoryList",
+    kind: Kind::List { member: &REPOSITORY, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static REPOSITORY_NAME: Shape = Shape {
+    name: "RepositoryName",
+    kind: Kind::String {
+        min: Some(2),
+        max: Some(256),
+        pattern: Some(Pattern::new(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static REPOSITORY_NAME_LIST: Shape = Shape {
+    name: "RepositoryNameList",
+    kind: Kind::List {
+        member: &REPOSITORY_NAME,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static REPOSITORY_POLICY_TEXT: Shape = Shape {
+    name: "RepositoryPolicyText",
+    kind: Kind::String { min: Some(0), max: Some(10_240), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static REPOSITORY_SCANNING_CONFIGURATION: Shape = Shape {
+    name: "RepositoryScanningConfiguration",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryArn", wire_name: "repositoryArn", shape: &ARN, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "scanOnPush", wire_name: "scanOnPush", shape: &SCAN_ON_PUSH_FLAG, required: false },
+            Member { name: "scanFrequency", wire_name: "scanFrequency", shape: &SCAN_FREQUENCY, required: false },
+            Member {
+                name: "appliedScanFilters",
+                wire_name: "appliedScanFilters",
+                shape: &SCANNING_REPOSITORY_FILTER_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPOSITORY_SCANNING_CONFIGURATION_FAILURE: Shape = Shape {
+    name: "RepositoryScanningConfigurationFailure",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "failureCode",
+                wire_name: "failureCode",
+                shape: &SCANNING_CONFIGURATION_FAILURE_CODE,
+                required: false,
+            },
+            Member {
+                name: "failureReason",
+                wire_name: "failureReason",
+                shape: &SCANNING_CONFIGURATION_FAILURE_REASON,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static REPOSITORY_SCANNING_CONFIGURATION_FAILURE_LIST: Shape = Shape {
+    name: "RepositoryScanningConfigurationFailureList",
+    kind: Kind::List {
+        member: &REPOSITORY_SCANNING_CONFIGURATION_FAILURE,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static REPOSITORY_SCANNING_CONFIGURATION_LIST: Shape = Shape {
+    name: "RepositoryScanningConfigurationList",
+    kind: Kind::List {
+        member: &REPOSITORY_SCANNING_CONFIGURATION,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static REPOSITORY_TEMPLATE_DESCRIPTION: Shape = Shape {
+    name: "RepositoryTemplateDescription",
+    kind: Kind::String { min: None, max: Some(256), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static RESOURCE: Shape = Shape {
+    name: "Resource",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "details", wire_name: "details", shape: &RESOURCE_DETAILS, required: false },
+            Member { name: "id", wire_name: "id", shape: &RESOURCE_ID, required: false },
+            Member { name: "tags", wire_name: "tags", shape: &TAGS, required: false },
+            Member { name: "type", wire_name: "type", shape: &TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static RESOURCE_DETAILS: Shape = Shape {
+    name: "ResourceDetails",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "awsEcrContainerImage",
+            wire_name: "awsEcrContainerImage",
+            shape: &AWS_ECR_CONTAINER_IMAGE_DETAILS,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static RESOURCE_ID: Shape = Shape {
+    name: "ResourceId",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static RESOURCE_LIST: Shape = Shape {
+    name: "ResourceList",
+    kind: Kind::List { member: &RESOURCE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static SCAN_FREQUENCY: Shape = Shape {
+    name: "ScanFrequency",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL"],
+        sensitive: false,
+    },
+};
+
+pub(super) static SCAN_ON_PUSH_FLAG: Shape = Shape { name: "ScanOnPushFlag", kind: Kind::Boolean };
+
+pub(super) static SCAN_STATUS: Shape = Shape {
+    name: "ScanStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &[
+            "IN_PROGRESS",
+            "COMPLETE",
+            "FAILED",
+            "UNSUPPORTED_IMAGE",
+            "ACTIVE",
+            "PENDING",
+            "SCAN_ELIGIBILITY_EXPIRED",
+            "FINDINGS_UNAVAILABLE",
+            "LIMIT_EXCEEDED",
+            "IMAGE_ARCHIVED",
+            "IMAGE_SIZE_EXCEEDED",
+        ],
+        sensitive: false,
+    },
+};
+
+pub(super) static SCAN_STATUS_DESCRIPTION: Shape = Shape {
+    name: "ScanStatusDescription",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SCAN_TIMESTAMP: Shape = Shape { name: "ScanTimestamp", kind: Kind::Timestamp };
+
+pub(super) static SCAN_TYPE: Shape = Shape {
+    name: "ScanType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["BASIC", "ENHANCED"], sensitive: false },
+};
+
+pub(super) static SCANNING_CONFIGURATION_FAILURE_CODE: Shape = Shape {
+    name: "ScanningConfigurationFailureCode",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["REPOSITORY_NOT_FOUND"],
+        sensitive: false,
+    },
+};
+
+pub(super) static SCANNING_CONFIGURATION_FAILURE_REASON: Shape = Shape {
+    name: "ScanningConfigurationFailureReason",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SCANNING_CONFIGURATION_REPOSITORY_NAME_LIST: Shape = Shape {
+    name: "ScanningConfigurationRepositoryNameList",
+    kind: Kind::List { member: &REPOSITORY_NAME, member_name: "member", flattened: false, min: Some(1), max: Some(25) },
+};
+
+pub(super) static SCANNING_REPOSITORY_FILTER: Shape = Shape {
+    name: "ScanningRepositoryFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "filter", wire_name: "filter", shape: &SCANNING_REPOSITORY_FILTER_VALUE, required: true },
+            Member {
+                name: "filterType",
+                wire_name: "filterType",
+                shape: &SCANNING_REPOSITORY_FILTER_TYPE,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SCANNING_REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "ScanningRepositoryFilterList",
+    kind: Kind::List {
+        member: &SCANNING_REPOSITORY_FILTER,
+        member_name: "member",
+        flattened: false,
+        min: Some(0),
+        max: Some(100),
+    },
+};
+
+pub(super) static SCANNING_REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "ScanningRepositoryFilterType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["WILDCARD"], sensitive: false },
+};
+
+pub(super) static SCANNING_REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "ScanningRepositoryFilterValue",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(255),
+        pattern: Some(Pattern::new(r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static SCORE: Shape = Shape { name: "Score", kind: Kind::Double };
+
+pub(super) static SCORE_DETAILS: Shape = Shape {
+    name: "ScoreDetails",
+    kind: Kind::Structure {
+        members: &[Member { name: "cvss", wire_name: "cvss", shape: &CVSS_SCORE_DETAILS, required: false }],
+        union: false,
+    },
+};
+
+pub(super) static SCORING_VECTOR: Shape = Shape {
+    name: "ScoringVector",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SET_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "SetRepositoryPolicyRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "policyText", wire_name: "policyText", shape: &REPOSITORY_POLICY_TEXT, required: true },
+            Member { name: "force", wire_name: "force", shape: &FORCE_FLAG, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SET_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "SetRepositoryPolicyResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "policyText", wire_name: "policyText", shape: &REPOSITORY_POLICY_TEXT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SEVERITY: Shape = Shape {
+    name: "Severity",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SEVERITY_COUNT: Shape =
+    Shape { name: "SeverityCount", kind: Kind::Integer { min: Some(0), max: None } };
+
+pub(super) static SIGNING_CONFIGURATION: Shape = Shape {
+    name: "SigningConfiguration",
+    kind: Kind::Structure {
+        members: &[Member { name: "rules", wire_name: "rules", shape: &SIGNING_RULE_LIST, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static SIGNING_PROFILE_ARN: Shape = Shape {
+    name: "SigningProfileArn",
+    kind: Kind::String {
+        min: None,
+        max: Some(200),
+        pattern: Some(Pattern::new(
+            r"^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\/signing-profiles\/[a-zA-Z0-9_]{2,}$",
+        )),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static SIGNING_REPOSITORY_FILTER: Shape = Shape {
+    name: "SigningRepositoryFilter",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "filter", wire_name: "filter", shape: &SIGNING_REPOSITORY_FILTER_VALUE, required: true },
+            Member {
+                name: "filterType",
+                wire_name: "filterType",
+                shape: &SIGNING_REPOSITORY_FILTER_TYPE,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SIGNING_REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "SigningRepositoryFilterList",
+    kind: Kind::List {
+        member: &SIGNING_REPOSITORY_FILTER,
+        member_name: "member",
+        flattened: false,
+        min: Some(1),
+        max: Some(100),
+    },
+};
+
+pub(super) static SIGNING_REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "SigningRepositoryFilterType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["WILDCARD_MATCH"], sensitive: false },
+};
+
+pub(super) static SIGNING_REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "SigningRepositoryFilterValue",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(256),
+        pattern: Some(Pattern::new("^(?:[a-z0-9*]+(?:[._-][a-z0-9*]+)*/)*[a-z0-9*]+(?:[._-][a-z0-9*]+)*$")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static SIGNING_RULE: Shape = Shape {
+    name: "SigningRule",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "signingProfileArn",
+                wire_name: "signingProfileArn",
+                shape: &SIGNING_PROFILE_ARN,
+                required: true,
+            },
+            Member {
+                name: "repositoryFilters",
+                wire_name: "repositoryFilters",
+                shape: &SIGNING_REPOSITORY_FILTER_LIST,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SIGNING_RULE_LIST: Shape = Shape {
+    name: "SigningRuleList",
+    kind: Kind::List { member: &SIGNING_RULE, member_name: "member", flattened: false, min: Some(0), max: Some(10) },
+};
+
+pub(super) static SIGNING_STATUS: Shape = Shape {
+    name: "SigningStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["IN_PROGRESS", "COMPLETE", "FAILED"],
+        sensitive: false,
+    },
+};
+
+pub(super) static SIGNING_STATUS_FAILURE_CODE: Shape = Shape {
+    name: "SigningStatusFailureCode",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SIGNING_STATUS_FAILURE_REASON: Shape = Shape {
+    name: "SigningStatusFailureReason",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SOURCE: Shape = Shape {
+    name: "Source",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SOURCE_LAYER_HASH: Shape = Shape {
+    name: "SourceLayerHash",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static START_IMAGE_SCAN_REQUEST: Shape = Shape {
+    name: "StartImageScanRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static START_IMAGE_SCAN_RESPONSE: Shape = Shape {
+    name: "StartImageScanResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member {
+                name: "imageScanStatus",
+                wire_name: "imageScanStatus",
+                shape: &IMAGE_SCAN_STATUS,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static START_LIFECYCLE_POLICY_PREVIEW_REQUEST: Shape = Shape {
+    name: "StartLifecyclePolicyPreviewRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static START_LIFECYCLE_POLICY_PREVIEW_RESPONSE: Shape = Shape {
+    name: "StartLifecyclePolicyPreviewResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member {
+                name: "lifecyclePolicyText",
+                wire_name: "lifecyclePolicyText",
+                shape: &LIFECYCLE_POLICY_TEXT,
+                required: false,
+            },
+            Member { name: "status", wire_name: "status", shape: &LIFECYCLE_POLICY_PREVIEW_STATUS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static START_REPLICATION_BACKFILL_REQUEST: Shape = Shape {
+    name: "StartReplicationBackfillRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "destination", wire_name: "destination", shape: &REPLICATION_DESTINATION, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static START_REPLICATION_BACKFILL_RESPONSE: Shape = Shape {
+    name: "StartReplicationBackfillResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: false,
+            },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "destination", wire_name: "destination", shape: &REPLICATION_DESTINATION, required: false },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_BACKFILL_STATUS, required: false },
+            Member { name: "startedAt", wire_name: "startedAt", shape: &DATE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static STATUS: Shape = Shape {
+    name: "Status",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static STOP_REPLICATION_BACKFILL_REQUEST: Shape = Shape {
+    name: "StopReplicationBackfillRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static STOP_REPLICATION_BACKFILL_RESPONSE: Shape = Shape {
+    name: "StopReplicationBackfillResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "replicationBackfillId",
+                wire_name: "replicationBackfillId",
+                shape: &REPLICATION_BACKFILL_ID,
+                required: false,
+            },
+            Member { name: "destination", wire_name: "destination", shape: &REPLICATION_DESTINATION, required: false },
+            Member { name: "status", wire_name: "status", shape: &REPLICATION_BACKFILL_STATUS, required: false },
+            Member { name: "startedAt", wire_name: "startedAt", shape: &DATE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static STRING: Shape = Shape {
+    name: "String",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SUBJECT_IDENTIFIER: Shape = Shape {
+    name: "SubjectIdentifier",
+    kind: Kind::Structure {
+        members: &[Member { name: "imageDigest", wire_name: "imageDigest", shape: &IMAGE_DIGEST, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static TAG: Shape = Shape {
+    name: "Tag",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Key", wire_name: "Key", shape: &TAG_KEY, required: true },
+            Member { name: "Value", wire_name: "Value", shape: &TAG_VALUE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static TAG_KEY: Shape = Shape {
+    name: "TagKey",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static TAG_KEY_LIST: Shape = Shape {
+    name: "TagKeyList",
+    kind: Kind::List { member: &TAG_KEY, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static TAG_LIST: Shape = Shape {
+    name: "TagList",
+    kind: Kind::List { member: &TAG, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static TAG_RESOURCE_REQUEST: Shape = Shape {
+    name: "TagResourceRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "resourceArn", wire_name: "resourceArn", shape: &ARN, required: true },
+            Member { name: "tags", wire_name: "tags", shape: &TAG_LIST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static TAG_RESOURCE_RESPONSE: Shape =
+    Shape { name: "TagResourceResponse", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static TAG_STATUS: Shape = Shape {
+    name: "TagStatus",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &["TAGGED", "UNTAGGED", "ANY"],
+        sensitive: false,
+    },
+};
+
+pub(super) static TAG_VALUE: Shape = Shape {
+    name: "TagValue",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static TAGS: Shape = Shape {
+    name: "Tags",
+    kind: Kind::Map {
+        key: &TAG_KEY,
+        value: &TAG_VALUE,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static TARGET_STORAGE_CLASS: Shape = Shape {
+    name: "TargetStorageClass",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["STANDARD", "ARCHIVE"], sensitive: false },
+};
+
+pub(super) static TITLE: Shape = Shape {
+    name: "Title",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static TRANSITIONING_IMAGE_TOTAL_COUNT: Shape = Shape {
+    name: "TransitioningImageTotalCount",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "targetStorageClass",
+                wire_name: "targetStorageClass",
+                shape: &LIFECYCLE_POLICY_TARGET_STORAGE_CLASS,
+                required: false,
+            },
+            Member { name: "imageTotalCount", wire_name: "imageTotalCount", shape: &IMAGE_COUNT, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static TRANSITIONING_IMAGE_TOTAL_COUNTS: Shape = Shape {
+    name: "TransitioningImageTotalCounts",
+    kind: Kind::List {
+        member: &TRANSITIONING_IMAGE_TOTAL_COUNT,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static TYPE: Shape = Shape {
+    name: "Type",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static UNTAG_RESOURCE_REQUEST: Shape = Shape {
+    name: "UntagResourceRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "resourceArn", wire_name: "resourceArn", shape: &ARN, required: true },
+            Member { name: "tagKeys", wire_name: "tagKeys", shape: &TAG_KEY_LIST, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UNTAG_RESOURCE_RESPONSE: Shape =
+    Shape { name: "UntagResourceResponse", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static UPDATE_IMAGE_STORAGE_CLASS_REQUEST: Shape = Shape {
+    name: "UpdateImageStorageClassRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: true },
+            Member {
+                name: "targetStorageClass",
+                wire_name: "targetStorageClass",
+                shape: &TARGET_STORAGE_CLASS,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_IMAGE_STORAGE_CLASS_RESPONSE: Shape = Shape {
+    name: "UpdateImageStorageClassResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "imageId", wire_name: "imageId", shape: &IMAGE_IDENTIFIER, required: false },
+            Member { name: "imageStatus", wire_name: "imageStatus", shape: &IMAGE_STATUS, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "UpdatePullThroughCacheRuleRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: true,
+            },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "UpdatePullThroughCacheRuleResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "updatedAt", wire_name: "updatedAt", shape: &UPDATED_TIMESTAMP, required: false },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "UpdateRepositoryCreationTemplateRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "prefix", wire_name: "prefix", shape: &PREFIX, required: true },
+            Member {
+                name: "description",
+                wire_name: "description",
+                shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+                required: false,
+            },
+            Member {
+                name: "encryptionConfiguration",
+                wire_name: "encryptionConfiguration",
+                shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "resourceTags", wire_name: "resourceTags", shape: &TAG_LIST, required: false },
+            Member {
+                name: "imageTagMutability",
+                wire_name: "imageTagMutability",
+                shape: &IMAGE_TAG_MUTABILITY,
+                required: false,
+            },
+            Member {
+                name: "imageTagMutabilityExclusionFilters",
+                wire_name: "imageTagMutabilityExclusionFilters",
+                shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+                required: false,
+            },
+            Member {
+                name: "repositoryPolicy",
+                wire_name: "repositoryPolicy",
+                shape: &REPOSITORY_POLICY_TEXT,
+                required: false,
+            },
+            Member {
+                name: "lifecyclePolicy",
+                wire_name: "lifecyclePolicy",
+                shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+            Member { name: "appliedFor", wire_name: "appliedFor", shape: &RCT_APPLIED_FOR_LIST, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "UpdateRepositoryCreationTemplateResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member {
+                name: "repositoryCreationTemplate",
+                wire_name: "repositoryCreationTemplate",
+                shape: &REPOSITORY_CREATION_TEMPLATE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATED_TIMESTAMP: Shape = Shape { name: "UpdatedTimestamp", kind: Kind::Timestamp };
+
+pub(super) static UPLOAD_ID: Shape = Shape {
+    name: "UploadId",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: Some(Pattern::new("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static UPLOAD_LAYER_PART_REQUEST: Shape = Shape {
+    name: "UploadLayerPartRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: true },
+            Member { name: "uploadId", wire_name: "uploadId", shape: &UPLOAD_ID, required: true },
+            Member { name: "partFirstByte", wire_name: "partFirstByte", shape: &PART_SIZE, required: true },
+            Member { name: "partLastByte", wire_name: "partLastByte", shape: &PART_SIZE, required: true },
+            Member { name: "layerPartBlob", wire_name: "layerPartBlob", shape: &LAYER_PART_BLOB, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPLOAD_LAYER_PART_RESPONSE: Shape = Shape {
+    name: "UploadLayerPartResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "repositoryName", wire_name: "repositoryName", shape: &REPOSITORY_NAME, required: false },
+            Member { name: "uploadId", wire_name: "uploadId", shape: &UPLOAD_ID, required: false },
+            Member { name: "lastByteReceived", wire_name: "lastByteReceived", shape: &PART_SIZE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPSTREAM_REGISTRY: Shape = Shape {
+    name: "UpstreamRegistry",
+    kind: Kind::String {
+        min: None,
+        max: None,
+        pattern: None,
+        enumeration: &[
+            "ecr",
+            "ecr-public",
+            "quay",
+            "k8s",
+            "docker-hub",
+            "github-container-registry",
+            "azure-container-registry",
+            "gitlab-container-registry",
+            "chainguard",
+        ],
+        sensitive: false,
+    },
+};
+
+pub(super) static URL: Shape = Shape {
+    name: "Url",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "ValidatePullThroughCacheRuleRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: true,
+            },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "ValidatePullThroughCacheRuleResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "ecrRepositoryPrefix",
+                wire_name: "ecrRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "registryId", wire_name: "registryId", shape: &REGISTRY_ID, required: false },
+            Member { name: "upstreamRegistryUrl", wire_name: "upstreamRegistryUrl", shape: &URL, required: false },
+            Member { name: "credentialArn", wire_name: "credentialArn", shape: &CREDENTIAL_ARN, required: false },
+            Member { name: "customRoleArn", wire_name: "customRoleArn", shape: &CUSTOM_ROLE_ARN, required: false },
+            Member {
+                name: "upstreamRepositoryPrefix",
+                wire_name: "upstreamRepositoryPrefix",
+                shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+                required: false,
+            },
+            Member { name: "isValid", wire_name: "isValid", shape: &IS_PTC_RULE_VALID, required: false },
+            Member { name: "failure", wire_name: "failure", shape: &PTC_VALIDATE_FAILURE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static VERSION: Shape = Shape {
+    name: "Version",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static VULNERABILITY_ID: Shape = Shape {
+    name: "VulnerabilityId",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static VULNERABILITY_SOURCE_UPDATE_TIMESTAMP: Shape =
+    Shape { name: "VulnerabilitySourceUpdateTimestamp", kind: Kind::Timestamp };
+
+pub(super) static VULNERABLE_PACKAGE: Shape = Shape {
+    name: "VulnerablePackage",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "arch", wire_name: "arch", shape: &ARCH, required: false },
+            Member { name: "epoch", wire_name: "epoch", shape: &EPOCH, required: false },
+            Member { name: "filePath", wire_name: "filePath", shape: &FILE_PATH, required: false },
+            Member { name: "name", wire_name: "name", shape: &VULNERABLE_PACKAGE_NAME, required: false },
+            Member { name: "packageManager", wire_name: "packageManager", shape: &PACKAGE_MANAGER, required: false },
+            Member { name: "release", wire_name: "release", shape: &RELEASE, required: false },
+            Member {
+                name: "sourceLayerHash",
+                wire_name: "sourceLayerHash",
+                shape: &SOURCE_LAYER_HASH,
+                required: false,
+            },
+            Member { name: "version", wire_name: "version", shape: &VERSION, required: false },
+            Member { name: "fixedInVersion", wire_name: "fixedInVersion", shape: &FIXED_IN_VERSION, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static VULNERABLE_PACKAGE_NAME: Shape = Shape {
+    name: "VulnerablePackageName",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static VULNERABLE_PACKAGES_LIST: Shape = Shape {
+    name: "VulnerablePackagesList",
+    kind: Kind::List { member: &VULNERABLE_PACKAGE, member_name: "member", flattened: false, min: None, max: None },
 };
