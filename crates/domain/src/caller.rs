@@ -40,6 +40,44 @@ pub enum Action {
     GetRepositoryPolicy,
     /// Naming facts about a repository.
     TagResource,
+    /// The operation of ECR.
+    CreateRepository,
+    /// The operation of ECR.
+    DeleteRepository,
+    /// The operation of ECR.
+    DescribeImages,
+    /// The operation of ECR.
+    ListImageReferrers,
+    /// The operation of ECR.
+    PutImageTagMutability,
+    /// The operation of ECR.
+    PutImageScanningConfiguration,
+    /// The operation of ECR.
+    BatchGetRepositoryScanningConfiguration,
+    /// The operation of ECR.
+    PutLifecyclePolicy,
+    /// The operation of ECR.
+    GetLifecyclePolicy,
+    /// The operation of ECR.
+    DeleteLifecyclePolicy,
+    /// The operation of ECR.
+    StartLifecyclePolicyPreview,
+    /// The operation of ECR.
+    GetLifecyclePolicyPreview,
+    /// The operation of ECR.
+    ListTagsForResource,
+    /// The operation of ECR.
+    UntagResource,
+    /// The operation of ECR.
+    StartImageScan,
+    /// The operation of ECR.
+    DescribeImageScanFindings,
+    /// The operation of ECR.
+    DescribeImageReplicationStatus,
+    /// The operation of ECR.
+    DescribeImageSigningStatus,
+    /// The operation of ECR.
+    UpdateImageStorageClass,
 }
 
 impl Action {
@@ -69,6 +107,25 @@ impl Action {
             Self::DeleteRepositoryPolicy => "ecr:DeleteRepositoryPolicy",
             Self::GetRepositoryPolicy => "ecr:GetRepositoryPolicy",
             Self::TagResource => "ecr:TagResource",
+            Self::CreateRepository => "ecr:CreateRepository",
+            Self::DeleteRepository => "ecr:DeleteRepository",
+            Self::DescribeImages => "ecr:DescribeImages",
+            Self::ListImageReferrers => "ecr:ListImageReferrers",
+            Self::PutImageTagMutability => "ecr:PutImageTagMutability",
+            Self::PutImageScanningConfiguration => "ecr:PutImageScanningConfiguration",
+            Self::BatchGetRepositoryScanningConfiguration => "ecr:BatchGetRepositoryScanningConfiguration",
+            Self::PutLifecyclePolicy => "ecr:PutLifecyclePolicy",
+            Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",
+            Self::DeleteLifecyclePolicy => "ecr:DeleteLifecyclePolicy",
+            Self::StartLifecyclePolicyPreview => "ecr:StartLifecyclePolicyPreview",
+            Self::GetLifecyclePolicyPreview => "ecr:GetLifecyclePolicyPreview",
+            Self::ListTagsForResource => "ecr:ListTagsForResource",
+            Self::UntagResource => "ecr:UntagResource",
+            Self::StartImageScan => "ecr:StartImageScan",
+            Self::DescribeImageScanFindings => "ecr:DescribeImageScanFindings",
+            Self::DescribeImageReplicationStatus => "ecr:DescribeImageReplicationStatus",
+            Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
+            Self::UpdateImageStorageClass => "ecr:UpdateImageStorageClass",
         }
     }
 }

@@ -45,6 +45,9 @@ pub enum Error {
     /// IAM or STS refuse.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The rules of ECR refuse.
+    #[error(transparent)]
+    Ecr(#[from] EcrError),
     /// There is no such repository.
     #[error("repository {0} does not exist in this registry")]
     RepositoryUnknown(RepositoryName),
@@ -156,6 +159,7 @@ pub enum Error {
 }
 
 use crate::body::BodyFailed;
+use crate::ecr_error::EcrError;
 use crate::identity::IdentityError;
 
 impl From<StoreError> for Error {

@@ -14,6 +14,7 @@ pub mod body;
 pub mod caller;
 mod contents;
 mod credential;
+pub mod ecr_error;
 pub mod error;
 pub mod garbage;
 pub mod identity;
@@ -36,6 +37,7 @@ pub mod settings;
 pub mod stats;
 pub mod sts;
 pub mod tags;
+pub mod unserved;
 pub mod uploads;
 pub mod verify;
 
@@ -45,6 +47,7 @@ use berth_store::{BlobStore, Clock, Database, Random};
 
 pub use body::{Body, BodyFailed};
 pub use caller::{Action, Caller, Circumstances};
+pub use ecr_error::EcrError;
 pub use error::Error;
 pub use settings::Settings;
 

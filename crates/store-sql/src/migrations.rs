@@ -11,4 +11,5 @@ pub const ALL: &[&str] = &[
     include_str!("../migrations/0002_shared_uploads.sql"),
     include_str!("../migrations/0003_leases.sql"),
     include_str!("../migrations/0004_identity.sql"),
+    include_str!("../migrations/0005_ecr.sql"),
 ];

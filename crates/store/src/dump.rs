@@ -32,10 +32,12 @@ pub const TABLES: &[Table] = &[
     table("inline_policies", &["owner", "name", "document"], 2),
     table("identity_tags", &["owner", "key_key", "key", "value"], 2),
     table("access_keys", ACCESS_KEY_COLUMNS, 1),
-    table("repositories", &["id", "account", "region", "name", "created_at", "created_by"], 1),
+    table("repositories", REPOSITORY_COLUMNS, 1),
+    table("lifecycle_policies", &["repository_id", "document", "last_evaluated_at"], 1),
     table("repository_policies", &["repository_id", "document"], 1),
     table("repository_tags", &["repository_id", "key", "value"], 2),
     table("registry_policies", &["account", "region", "document"], 2),
+    table("registry_settings", REGISTRY_SETTING_COLUMNS, 4),
     // Rows may hold 64 KiB each.
     Table { page: 200, ..table("blobs", BLOB_COLUMNS, 1) },
     table("repository_blobs", &["repository_id", "digest", "blob_id", "size", "linked_at"], 2),
@@ -48,6 +50,20 @@ pub const TABLES: &[Table] = &[
 /// The tables that no dump holds.
 pub const LEFT_OUT: &[&str] = &["uploads", "leases"];
 
+const REPOSITORY_COLUMNS: &[&str] = &[
+    "id",
+    "account",
+    "region",
+    "name",
+    "created_at",
+    "created_by",
+    "tag_mutability",
+    "mutability_filters",
+    "scan_on_push",
+    "encryption",
+];
+const REGISTRY_SETTING_COLUMNS: &[&str] =
+    &["account", "region", "kind", "name", "document", "created_at", "updated_at"];
 const PRINCIPAL_COLUMNS: &[&str] = &[
     "unique_id",
     "kind",
@@ -99,6 +115,8 @@ const MANIFEST_COLUMNS: &[&str] = &[
     "size",
     "pushed_at",
     "pushed_by",
+    "image_size",
+    "last_pulled_at",
 ];
 
 /// Rows written by one statement: few enough that every engine takes their parameters.

@@ -118,6 +118,13 @@ impl Domain {
         self.judge(caller, &Question::new(action.as_str(), &resource, &registry.account), around)
     }
 
+    /// Goes on where the caller may do `action`, one of ECR's (`ecr:...`), on the registry as a whole.
+    pub(crate) async fn allow_on_registry(&self, caller: &Caller, action: &'static str) -> Result<(), Error> {
+        let of_registry = self.registry_rules().await?;
+        let around = Surroundings { resource: None, registry: of_registry.as_ref().as_ref() };
+        self.judge(caller, &Question::new(action, "*", &self.settings.registry.account), around)
+    }
+
     /// Of repositories, in the order of their names, those on which the caller may do `action`.
     pub(crate) async fn only_allowed(
         &self,

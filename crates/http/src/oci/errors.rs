@@ -1,6 +1,6 @@
 //! From the domain's errors to the spec's codes, in one exhaustive match.
 
-use berth_domain::{Caller, Error};
+use berth_domain::{Caller, EcrError, Error};
 use berth_oci::endpoint::EndpointError;
 use berth_oci::error::{ErrorCode, render_errors};
 use berth_oci::manifest::ManifestError;
@@ -107,6 +107,7 @@ impl From<Error> for Refusal {
             }
             Error::Denied { .. } | Error::ExpiredLogin => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
             Error::Identity(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
+            Error::Ecr(kind) => of_ecr(&kind, message),
             Error::RepositoryUnknown(name) => {
                 refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown).detail(json!({ "name": name.as_str() }))
             }
@@ -149,6 +150,21 @@ impl From<Error> for Refusal {
             }
         }
     }
+}
+
+/// What ECR's rules refuse at this door too; the rest are calls that it does not make.
+fn of_ecr(error: &EcrError, message: String) -> Refusal {
+    let (status, code) = match error {
+        EcrError::TagImmutable { .. } => (StatusCode::BAD_REQUEST, ErrorCode::TagInvalid),
+        EcrError::LimitExceeded { .. } => (StatusCode::FORBIDDEN, ErrorCode::Denied),
+        EcrError::ChildrenMissing(digests) => {
+            let shown: Vec<String> = digests.iter().take(100).map(ToString::to_string).collect();
+            return Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::ManifestBlobUnknown, message)
+                .detail(json!({ "missing": shown }));
+        }
+        _ => (StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
+    };
+    Refusal::new(status, code, message)
 }
 
 fn cannot_reach(what: &str, error: &str) -> Refusal {

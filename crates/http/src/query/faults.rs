@@ -56,6 +56,7 @@ pub fn fault(error: &Error) -> (u16, Fault) {
         | Error::WrongServerKey
         | Error::RestoreUnfinished(_)
         // Of images and uploads, which no operation here is about.
+        | Error::Ecr(_)
         | Error::RepositoryUnknown(_)
         | Error::BlobUnknown(_)
         | Error::ManifestUnknown(_)
