@@ -11,6 +11,7 @@ pub mod ecr;
 pub mod iam;
 pub mod policy;
 pub mod protocol;
+pub mod registry_host;
 pub mod sigv4;
 pub mod sts;
 

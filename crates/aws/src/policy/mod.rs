@@ -31,7 +31,7 @@ mod document;
 mod error;
 mod evaluate;
 mod findings;
-mod glob;
+pub(crate) mod glob;
 mod json;
 mod keys;
 mod known_actions;

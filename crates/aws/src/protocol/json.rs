@@ -1,8 +1,10 @@
 //! The JSON 1.1 protocol: both its requests and its answers.
 
+mod reader;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Number, Value, json};
 
 use super::{Fault, Kind, Operation, Protocol, ProtocolError, Service, Shape, Timestamp, validate, value};
 
@@ -15,7 +17,7 @@ pub fn operation(service: &Service, target: &str) -> Result<&'static Operation, 
 }
 
 /// Reads the input of an operation, whose constraints it satisfies then. An empty body is an empty object; members that
-/// the input has not are ignored, and null is as good as left out.
+/// the input has not are ignored, and null is as good as left out. No member may come twice.
 pub fn parse_json<T: DeserializeOwned>(operation: &Operation, body: &[u8]) -> Result<T, ProtocolError> {
     let tree = read_tree(operation, body)?;
     validate(operation.input, &tree)?;
@@ -83,28 +85,7 @@ fn decode_body(shape: &Shape, body: &[u8]) -> Result<Value, ProtocolError> {
     if body.is_empty() {
         return Ok(json!({}));
     }
-    let invalid = |_| ProtocolError::Serialization("the body is no JSON".to_owned());
-    let value: Value = serde_json::from_slice(body).map_err(invalid)?;
-    decode(shape, value).map(|tree| tree.unwrap_or_else(|| json!({})))
-}
-
-/// From what JSON holds to a tree; none for null.
-fn decode(shape: &Shape, value: Value) -> Result<Option<Value>, ProtocolError> {
-    let found = match &value {
-        Value::Null => return Ok(None),
-        Value::Bool(_) => "TRUE_VALUE or FALSE_VALUE",
-        Value::Number(_) => "NUMBER_VALUE",
-        Value::String(_) => "STRING_VALUE",
-        Value::Array(_) => "START_ARRAY",
-        Value::Object(_) => "START_OBJECT",
-    };
-    let decoded = match (&shape.kind, value) {
-        (Kind::Structure { .. }, Value::Object(values)) => structure(shape, values)?,
-        (Kind::List { member, .. }, Value::Array(values)) => list(member, values)?,
-        (Kind::Map { value, .. }, Value::Object(values)) => map(value, values)?,
-        (_, value) => return scalar(shape, value).map(Some).ok_or_else(|| unexpected(shape, found)),
-    };
-    Ok(Some(decoded))
+    Ok(reader::read(shape, body)?.unwrap_or_else(|| json!({})))
 }
 
 fn unexpected(shape: &Shape, found: &str) -> ProtocolError {
@@ -113,27 +94,6 @@ fn unexpected(shape: &Shape, found: &str) -> ProtocolError {
         "START_OBJECT" => "Start of structure or map found where not expected.".to_owned(),
         _ => format!("{found} can not be converted to a {}", shape.type_name()),
     })
-}
-
-fn structure(shape: &Shape, mut values: Map<String, Value>) -> Result<Value, ProtocolError> {
-    let mut tree = Map::new();
-    for member in shape.members() {
-        let value = values.remove(member.name).map(|value| decode(member.shape, value)).transpose()?.flatten();
-        tree.extend(value.map(|value| (member.name.to_owned(), value)));
-    }
-    Ok(Value::Object(tree))
-}
-
-/// A null in a list stays one, for the check of the constraints to refuse.
-fn list(member: &Shape, values: Vec<Value>) -> Result<Value, ProtocolError> {
-    let elements = values.into_iter().map(|value| decode(member, value).map(Option::unwrap_or_default));
-    elements.collect::<Result<Vec<_>, _>>().map(Value::Array)
-}
-
-fn map(shape: &Shape, values: Map<String, Value>) -> Result<Value, ProtocolError> {
-    let entries =
-        values.into_iter().map(|(key, value)| decode(shape, value).map(|value| (key, value.unwrap_or_default())));
-    entries.collect::<Result<Map<_, _>, _>>().map(Value::Object)
 }
 
 fn scalar(shape: &Shape, value: Value) -> Option<Value> {
@@ -212,7 +172,10 @@ mod tests {
             ("", None),
             ("{}", None),
             ("null", None),
-            (r#"{"registryIds": null, "other": [1]}"#, None),
+            (
+                r#"{"registryIds": null, "other": [1, -1, 1.5, "a", null, true, {"a": {"a": 1}, "a": 2}], "other": 3}"#,
+                None,
+            ),
             (r#"{"registryIds": ["123456789012"]}"#, Some(vec!["123456789012".to_owned()])),
         ] {
             assert_eq!(parse(body), Ok(GetAuthorizationTokenRequest { registry_ids: ids }), "{body}");
@@ -227,6 +190,12 @@ mod tests {
             (r#"{"registryIds": []}"#, "ValidationException"),
             (r#"{"registryIds": ["1"]}"#, "ValidationException"),
             (r#"{"registryIds": [null]}"#, "ValidationException"),
+            (r#"{"registryIds": null, "registryIds": null}"#, "SerializationException"),
+            (r#"{"registryIds": ["123456789012"], "registry\u0049ds": null}"#, "SerializationException"),
+            (r#"{"other": "\ud800"}"#, "SerializationException"),
+            (r#"{"other": 1e400}"#, "SerializationException"),
+            (r"{} {}", "SerializationException"),
+            (&format!(r#"{{"other": {}{}}}"#, "[".repeat(200), "]".repeat(200)), "SerializationException"),
         ] {
             assert_eq!(parse(body).unwrap_err().code(ECR.protocol), code, "{body}");
         }

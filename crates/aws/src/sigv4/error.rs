@@ -57,9 +57,14 @@ pub enum SigV4Error {
     /// The scope does not end in `aws4_request`.
     #[error("Credential should be scoped with a valid terminator: 'aws4_request', not '{0}'.")]
     Terminator(String),
-    /// The scope names a region that is not this one.
-    #[error("Credential should be scoped to a valid region, not '{0}'. ")]
-    Region(String),
+    /// The scope names a region that is none of those accepted. AWS does not say which are.
+    #[error("Credential should be scoped to a valid region, not '{given}'. Valid here: {valid}.")]
+    Region {
+        /// The scope's region.
+        given: String,
+        /// Those accepted, with commas between them.
+        valid: String,
+    },
     /// The scope names another service; the text says which is right.
     #[error("Credential should be scoped to correct service: '{0}'.")]
     Service(String),

@@ -54,7 +54,7 @@ pub fn verify(
 fn check_scope(presented: &Presented, demands: &Demands<'_>) -> Result<(), SigV4Error> {
     let scope = presented.scope();
     if !demands.regions.contains(&scope.region.as_str()) {
-        return Err(SigV4Error::Region(scope.region.clone()));
+        return Err(SigV4Error::Region { given: scope.region.clone(), valid: demands.regions.join(", ") });
     }
     if !demands.services.contains(&scope.service.as_str()) {
         let right = demands.services.first().copied().unwrap_or_default();

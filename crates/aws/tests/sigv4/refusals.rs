@@ -55,7 +55,10 @@ fn the_header_form_is_refused_by_kind() {
         (|r| r.query = Some("X%2DAmz-Expires=9".into()), SigV4Error::Ambiguous("X-Amz-Expires")),
         (|r| r.headers.retain(|(n, _)| n != "x-amz-date"), SigV4Error::MissingDate),
         (|r| replace(r, "/aws4_request", "/aws5_request"), SigV4Error::Terminator("aws5_request".into())),
-        (|r| replace(r, "us-east-1", "us-east-2"), SigV4Error::Region("us-east-2".into())),
+        (
+            |r| replace(r, "us-east-1", "us-east-2"),
+            SigV4Error::Region { given: "us-east-2".into(), valid: "us-east-1".into() },
+        ),
         (|r| replace(r, "/iam/", "/sts/"), SigV4Error::Service("iam".into())),
         (|r| replace(r, "20150830", "20150829"), scope("20150829")),
         (|r| replace(r, "content-type;host;", "content-type;"), SigV4Error::HostNotSigned),

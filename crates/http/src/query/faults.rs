@@ -103,7 +103,7 @@ fn signature(error: &SigV4Error) -> (u16, Fault) {
         | SigV4Error::TooLarge(_)
         | SigV4Error::Expires => refuse(400, "IncompleteSignature", error),
         SigV4Error::Terminator(_)
-        | SigV4Error::Region(_)
+        | SigV4Error::Region { .. }
         | SigV4Error::Service(_)
         | SigV4Error::Date { .. }
         | SigV4Error::Expired { .. }

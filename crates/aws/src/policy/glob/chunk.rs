@@ -7,7 +7,7 @@ const PATIENCE: usize = 1024;
 
 /// Bytes and `?`.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Chunk {
+pub(crate) struct Chunk {
     symbols: Box<[Symbol]>,
     /// How many characters it matches; the symbols are bytes.
     chars: usize,

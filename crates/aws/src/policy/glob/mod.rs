@@ -13,7 +13,7 @@ use chunk::Chunk;
 
 /// One position of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Symbol {
+pub(crate) enum Symbol {
     /// One byte of a character that stands for itself.
     Byte(u8),
     /// `?`
@@ -24,7 +24,7 @@ pub(super) enum Symbol {
 
 /// A compiled pattern. The shapes that nearly every policy has are told apart once, here.
 #[derive(Debug, Clone)]
-pub(super) enum Glob {
+pub(crate) enum Glob {
     /// Matches everything.
     Any,
     /// No wildcard.
@@ -38,7 +38,7 @@ pub(super) enum Glob {
 }
 
 impl Glob {
-    pub(super) fn new(symbols: &[Symbol]) -> Self {
+    pub(crate) fn new(symbols: &[Symbol]) -> Self {
         if !symbols.is_empty() && symbols.iter().all(|symbol| *symbol == Symbol::Star) {
             return Self::Any;
         }
@@ -74,7 +74,7 @@ impl Glob {
         own.starts_with(head) || (own.len() < head.len() && !matches!(self, Self::Exact(_)) && head.starts_with(own))
     }
 
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Exact(literal) => **literal == *text,
