@@ -49,7 +49,7 @@ type Done<T = ()> = Result<T, Box<dyn Error>>;
 
 fn settings() -> Done<Settings> {
     let registry = Registry { account: AccountId::parse("000000000000")?, region: Region::parse("us-east-1")? };
-    Ok(Settings { inline_blob_bytes: 16 * 1024, ..Settings::new(registry) })
+    Ok(Settings { inline_blob_bytes: 16 * 1024, tags_per_image: 0, ..Settings::new(registry) })
 }
 
 async fn open(folder: &Path) -> Done<Domain> {

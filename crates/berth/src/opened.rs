@@ -141,7 +141,9 @@ fn rules(settings: &Settings) -> Rules {
     let registry = &settings.registry;
     Rules {
         registry: Registry { account: registry.account.clone(), region: registry.region.clone() },
-        create_on_push: registry.create_on_push,
+        regions: registry.regions.clone(),
+        host: registry.host.clone(),
+        create_on_push: settings.repositories.create_on_push,
         allow_sparse_indexes: registry.allow_sparse_indexes,
         anonymous_pull: settings.auth.anonymous_pull.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         hands_out_tokens: match settings.auth.challenge {
@@ -157,6 +159,13 @@ fn rules(settings: &Settings) -> Rules {
         repository_bytes: settings.limits.repository_bytes.0,
         account_bytes: settings.limits.account_bytes.0,
         open_uploads: settings.limits.open_uploads,
+        repositories_limit: settings.limits.repositories,
+        creation_templates: settings.limits.creation_templates,
+        pull_through_rules: settings.limits.pull_through_rules,
+        pull_time_exclusions: settings.limits.pull_time_exclusions,
+        images_per_repository: settings.limits.images_per_repository,
+        tags_per_image: settings.limits.tags_per_image,
+        upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
     }

@@ -67,6 +67,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     warn_of_open_doors(settings);
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
+    tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
     tokio::spawn(every(UPKEEP, settle_figures));
     if settings.scrub.enabled {
@@ -86,6 +87,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     server.run(signals.stop(draining)).await.map_err(started)?;
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     berth_worker::key_usage::write(&domain).await;
+    berth_worker::pull_times::write(&domain).await;
     tracing::info!("stopped");
     Ok(())
 }

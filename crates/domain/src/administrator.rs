@@ -16,7 +16,7 @@ pub use crate::identity::keys::AccessKey;
 impl Domain {
     /// Whoever holds the data folder, for operators' commands. Known by the administrator's name.
     pub fn administrator(&self) -> Caller {
-        self.operator_of(&self.settings.registry.account)
+        self.operator_of(&self.home.account)
     }
 
     /// The same for another account.
@@ -49,7 +49,7 @@ impl Domain {
     /// Makes the administrator where there is none, and gives it the key: always, or only if it has none. Whether it was
     /// given.
     async fn write_administrator_key(&self, key: &AccessKey, always: bool) -> Result<bool, Error> {
-        let (account, now, fresh) = (self.settings.registry.account.clone(), self.clock.now(), self.new_user_id());
+        let (account, now, fresh) = (self.home.account.clone(), self.clock.now(), self.new_user_id());
         let (id, sealed) = (key.id.clone(), self.sealed_administrator_secret(key)?);
         self.change_access_anyway(move |txn| {
             let user = ensure_administrator(txn, &account, &fresh, now)?;

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
 use crate::Domain;
+use crate::access::scopes;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::existing;
@@ -72,11 +73,16 @@ impl Domain {
     /// A blob of a repository for a GET.
     pub async fn get_blob(&self, caller: &Caller, name: &RepositoryName, digest: &Digest) -> Result<BlobHandle, Error> {
         self.allow(caller, Action::GetDownloadUrlForLayer, name).await?;
+        scopes::ensure_opens(caller, &self.settings.registry, name, digest)?;
         self.find_blob(name, digest).await.map(|(found, _)| found)
     }
 
     /// A blob, and when its link was last promised.
-    async fn find_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(BlobHandle, Timestamp), Error> {
+    pub(crate) async fn find_blob(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(BlobHandle, Timestamp), Error> {
         let (settings, name, digest) = (self.settings.clone(), name.clone(), digest.clone());
         let read = self.database.read(move |txn| {
             if let Some(found) = blobs::look_up(txn, &settings.registry, &name, &digest)? {

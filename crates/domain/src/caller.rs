@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use berth_aws::AccountId;
 use berth_oci::name::RepositoryName;
 
-use crate::access::scopes::Scope;
+use crate::access::scopes::Narrowing;
 use crate::principal::Identity;
+use crate::settings::Settings;
 
 /// The actions of ECR that operations are judged as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,20 +148,23 @@ pub struct Caller {
     pub(crate) standing: Standing,
     pub(crate) circumstances: Circumstances,
     /// Where a token narrows what the caller may do: to so much.
-    pub(crate) scopes: Option<Arc<[Scope]>>,
+    pub(crate) narrowing: Option<Arc<Narrowing>>,
     pub(crate) granted: Granted,
 }
 
-/// What a door has heard that the caller may do; good for one operation, and never for a copy of the caller.
+/// What a door has heard that the caller may do, in the registry of these settings; good for one operation, and never for a copy
+/// of the caller.
 #[derive(Debug, Default)]
-pub(crate) struct Granted(Mutex<Option<(Action, RepositoryName)>>);
+pub(crate) struct Granted(Mutex<Option<Grant>>);
+
+type Grant = (Arc<Settings>, Action, RepositoryName);
 
 impl Granted {
-    pub(crate) fn put(&self, granted: (Action, RepositoryName)) {
+    pub(crate) fn put(&self, granted: Grant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
     }
 
-    pub(crate) fn take(&self) -> Option<(Action, RepositoryName)> {
+    pub(crate) fn take(&self) -> Option<Grant> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -198,7 +202,7 @@ impl Caller {
     }
 
     fn of(standing: Standing) -> Self {
-        Self { standing, circumstances: Circumstances::default(), scopes: None, granted: Granted::default() }
+        Self { standing, circumstances: Circumstances::default(), narrowing: None, granted: Granted::default() }
     }
 
     /// The caller of a request that came so.
@@ -210,8 +214,8 @@ impl Caller {
 
     /// The caller with a token that opens so much.
     #[must_use]
-    pub(crate) fn within(mut self, scopes: Arc<[Scope]>) -> Self {
-        self.scopes = Some(scopes);
+    pub(crate) fn within(mut self, narrowing: Arc<Narrowing>) -> Self {
+        self.narrowing = Some(narrowing);
         self
     }
 

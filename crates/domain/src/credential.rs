@@ -9,7 +9,7 @@ use berth_store::access_keys::{self, AccessKeyRecord};
 use berth_store::identity::{Kind, PrincipalRecord, principals};
 use berth_store::{Timestamp, Transaction};
 
-use crate::access::scopes::Scope;
+use crate::access::scopes::Narrowing;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::identity::keys::user_seal;
@@ -27,7 +27,7 @@ pub(crate) struct Credential {
     /// Whose it is; none where it stands for nobody in particular.
     pub(crate) identity: Option<Arc<Identity>>,
     /// To what it is narrowed.
-    scopes: Option<Arc<[Scope]>>,
+    narrowing: Option<Arc<Narrowing>>,
     expires_at: Option<Timestamp>,
     /// When its use was noted last, in milliseconds.
     pub(crate) noted_at: AtomicI64,
@@ -36,14 +36,14 @@ pub(crate) struct Credential {
 impl Credential {
     fn new(identity: Option<Identity>) -> Self {
         let noted_at = AtomicI64::new(i64::MIN);
-        Self { secret: None, pass: None, identity: identity.map(Arc::new), scopes: None, expires_at: None, noted_at }
+        Self { secret: None, pass: None, identity: identity.map(Arc::new), narrowing: None, expires_at: None, noted_at }
     }
 
     /// Who asks with it.
     pub(crate) fn caller(&self) -> Caller {
         let caller = self.identity.clone().map_or_else(Caller::anonymous, Caller::known);
-        match &self.scopes {
-            Some(scopes) => caller.within(Arc::clone(scopes)),
+        match &self.narrowing {
+            Some(narrowing) => caller.within(Arc::clone(narrowing)),
             None => caller,
         }
     }
@@ -94,9 +94,9 @@ pub(crate) fn of_pass(
             (Some(identity), (kind == PassKind::Session).then(|| session_secret(&id, server_key)))
         }
     };
-    let scopes = pass.scopes.as_deref().map(Arc::from);
+    let narrowing = pass.narrowing().map(Arc::new);
     let expires_at = Some(pass.expires_at);
-    Ok(Some(Credential { secret, pass: Some(kind), scopes, expires_at, ..Credential::new(identity) }))
+    Ok(Some(Credential { secret, pass: Some(kind), narrowing, expires_at, ..Credential::new(identity) }))
 }
 
 /// A key that may be used, and its user.

@@ -122,13 +122,13 @@ pub enum EcrError {
         actual: Digest,
     },
     /// A limit of the registry's.
-    #[error("The limit of {limit} {what} is reached (limits.{setting})")]
+    #[error("The limit of {limit} {what} is reached{}", named(.setting))]
     LimitExceeded {
         /// Of what.
         what: &'static str,
         /// How many there may be.
         limit: u64,
-        /// The setting that says so, below `limits`.
+        /// The setting that says so, below `limits`; empty where none does.
         setting: &'static str,
     },
     /// The repository has no policy.
@@ -161,6 +161,10 @@ pub enum EcrError {
     /// The principal is excluded already.
     #[error("There is a pull time update exclusion for principal '{0}' already")]
     ExclusionExists(String),
+}
+
+fn named(setting: &str) -> String {
+    if setting.is_empty() { String::new() } else { format!(" (limits.{setting})") }
 }
 
 fn list(digests: &[Digest]) -> String {

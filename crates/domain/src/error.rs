@@ -48,6 +48,9 @@ pub enum Error {
     /// The rules of ECR refuse.
     #[error(transparent)]
     Ecr(#[from] EcrError),
+    /// There is no such registry: no such account, or a region that is not served. Names it.
+    #[error("there is no registry {0} here")]
+    RegistryUnknown(String),
     /// There is no such repository.
     #[error("repository {0} does not exist in this registry")]
     RepositoryUnknown(RepositoryName),
@@ -161,6 +164,12 @@ pub enum Error {
 use crate::body::BodyFailed;
 use crate::ecr_error::EcrError;
 use crate::identity::IdentityError;
+
+impl From<berth_aws::ecr::Invalid> for Error {
+    fn from(invalid: berth_aws::ecr::Invalid) -> Self {
+        Self::Ecr(invalid.into())
+    }
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod access;
+pub mod account_settings;
 pub mod administrator;
 pub mod backup;
 pub mod blobs;
@@ -21,22 +22,35 @@ pub mod identity;
 pub mod images;
 pub mod import;
 mod key_usage;
+pub mod layers;
+pub mod lifecycle;
 pub mod login;
 pub mod moving;
 pub mod passes;
 mod pattern;
 pub mod principal;
+pub mod pull_through;
+pub mod pull_time_exclusions;
+mod pulls;
 pub mod quota;
 pub mod rebuild;
 pub mod referrers;
+pub mod registries;
+mod registry_documents;
 pub mod repair;
+pub mod replication;
 pub mod repositories;
 pub mod repository_policies;
+pub mod resource_tags;
+pub mod scanning;
 pub mod seal;
 pub mod settings;
+pub mod signing;
 pub mod stats;
 pub mod sts;
 pub mod tags;
+mod target;
+pub mod templates;
 pub mod unserved;
 pub mod uploads;
 pub mod verify;
@@ -51,20 +65,15 @@ pub use ecr_error::EcrError;
 pub use error::Error;
 pub use settings::Settings;
 
-/// The registry: its facts, its bytes, and the rules between a caller and them.
+/// A registry: its facts, its bytes, and the rules between a caller and them.
+///
+/// It is a handle, cheap to clone: what all registries of the server have in common is behind it ([`registries`]), and what
+/// is here is one registry's. [`Domain::open`] gives that of the server's own account.
+#[derive(Clone)]
 pub struct Domain {
-    database: Database,
-    blobs: Arc<dyn BlobStore>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    shared: Arc<registries::Shared>,
     settings: Arc<Settings>,
-    server_key: seal::ServerKey,
-    sessions: uploads::Sessions,
-    node: String,
-    facts: access::facts::Facts,
-    key_usage: key_usage::KeyUsage,
-    anonymous: Vec<berth_aws::policy::Named>,
-    contents: contents::Contents,
+    anonymous: Arc<[berth_aws::policy::Named]>,
 }
 
 /// What a [`Domain`] is made of.
@@ -94,23 +103,26 @@ impl Domain {
         garbage::keep_keys_of_lost_database(&parts).await?;
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
-        let (sessions, facts, key_usage, contents) = Default::default();
-        let anonymous = access::anonymous_policies(&settings)?;
-        let settings = Arc::new(settings);
-        Ok(Self {
+        let (sessions, facts, key_usage, contents, handles) = Default::default();
+        let (pulls, room) = Default::default();
+        let (home, anonymous) = (settings.registry.clone(), access::anonymous_policies(&settings)?.into());
+        let shared = registries::Shared {
             database,
             blobs,
             clock,
             random,
-            settings,
             server_key,
             sessions,
             node,
             facts,
             key_usage,
-            anonymous,
             contents,
-        })
+            pulls,
+            room,
+            home,
+            handles,
+        };
+        Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings), anonymous })
     }
 
     /// What the clock says.

@@ -7,7 +7,7 @@ use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_store::Timestamp;
 
 use crate::Domain;
-use crate::access::scopes::Scope;
+use crate::access::scopes::{self, Scope};
 use crate::caller::Caller;
 use crate::credential::{Credential, of_key, of_pass};
 use crate::error::Error;
@@ -52,6 +52,11 @@ impl Domain {
     /// Who shows a bearer token; nobody in particular where it was made for nobody.
     pub async fn authenticate_bearer(&self, token: &str) -> Result<Caller, Error> {
         self.authenticate_pass(token, PassKind::Bearer, Error::WrongCredentials).await
+    }
+
+    /// Who shows what a download URL bears: good for a GET of the one blob that it was made for.
+    pub async fn authenticate_download(&self, pass: &str) -> Result<Caller, Error> {
+        self.authenticate_pass(pass, PassKind::Download, Error::ExpiredToken).await
     }
 
     async fn authenticate_pass(&self, text: &str, kind: PassKind, ended: Error) -> Result<Caller, Error> {
@@ -123,7 +128,7 @@ impl Domain {
     /// An authorization token for whoever asks, good for twelve hours or as long as the session lasts (ECR
     /// `GetAuthorizationToken`).
     pub fn get_authorization_token(&self, caller: &Caller) -> Result<AuthorizationToken, Error> {
-        let account = caller.account().unwrap_or(&self.settings.registry.account).clone();
+        let account = caller.account().unwrap_or(&self.home.account).clone();
         let question = crate::access::Question::new("ecr:GetAuthorizationToken", "*", &account);
         self.judge(caller, &question, crate::access::Surroundings::default())?;
         let holder = caller.identity().and_then(|identity| identity.holder.clone()).ok_or(Error::Unauthenticated)?;
@@ -132,13 +137,15 @@ impl Domain {
             .identity()
             .and_then(|identity| identity.session.as_ref())
             .map_or(ends, |session| session.expires_at.min(ends));
-        let pass = Pass { holder, expires_at, scopes: None };
+        let pass = Pass { holder, expires_at, scopes: None, registry: None };
         let password = pass.seal(PassKind::Login, &self.server_key, self.random.as_ref())?;
         Ok(AuthorizationToken { password, expires_at })
     }
 
     /// A bearer token for a caller, or for nobody in particular, that opens no more than was asked for and is granted.
     pub async fn issue_bearer(&self, caller: &Caller, asked: Vec<Scope>) -> Result<PassText, Error> {
+        // What opens one layer is not changed for what opens more.
+        scopes::ensure_wide(caller)?;
         let holder = match caller.identity() {
             Some(identity) => identity.holder.clone().ok_or(Error::Unauthenticated)?,
             None => Holder::Nobody,
@@ -147,6 +154,13 @@ impl Domain {
         let session = caller.identity().and_then(|identity| identity.session.as_ref());
         let expires_at = session.map_or(ends, |session| session.expires_at.min(ends));
         let scopes = self.granted_scopes(caller, asked).await?;
-        Pass { holder, expires_at, scopes: Some(scopes) }.seal(PassKind::Bearer, &self.server_key, self.random.as_ref())
+        let pass = Pass { holder, expires_at, scopes: Some(scopes), registry: self.if_not_home() };
+        pass.seal(PassKind::Bearer, &self.server_key, self.random.as_ref())
+    }
+
+    /// Account and region of this registry, where it is not the server's own: what passes are narrowed to.
+    pub(crate) fn if_not_home(&self) -> Option<(String, String)> {
+        let here = &self.settings.registry;
+        (*here != self.home).then(|| (here.account.to_string(), here.region.to_string()))
     }
 }

@@ -14,7 +14,7 @@ use berth_store::{Random, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::access::scopes::Scope;
+use crate::access::scopes::{Narrowing, Scope};
 use crate::error::Error;
 use crate::seal::ServerKey;
 
@@ -22,6 +22,8 @@ use crate::seal::ServerKey;
 pub const LOGIN_LIFE: Duration = Duration::from_hours(12);
 /// How long a bearer token is good for.
 pub const BEARER_LIFE: Duration = Duration::from_hours(1);
+/// How long a download pass is good for.
+pub const DOWNLOAD_LIFE: Duration = Duration::from_hours(1);
 /// Longer texts are no passes of ours.
 const MAX_CHARACTERS: usize = 16 * 1024;
 
@@ -34,6 +36,8 @@ pub(crate) enum PassKind {
     Login,
     /// A bearer token.
     Bearer,
+    /// What a download URL bears.
+    Download,
 }
 
 impl PassKind {
@@ -42,6 +46,7 @@ impl PassKind {
             Self::Session => "session token",
             Self::Login => "authorization token",
             Self::Bearer => "bearer token",
+            Self::Download => "download pass",
         }
     }
 }
@@ -110,6 +115,9 @@ pub(crate) struct Pass {
     /// To what it is narrowed: bearer tokens.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<Scope>>,
+    /// The account and region that the scopes are about, where it is not the server's own registry.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<(String, String)>,
 }
 
 /// A pass as clients send it. Never printed.
@@ -130,6 +138,11 @@ impl fmt::Debug for PassText {
 }
 
 impl Pass {
+    /// To what it is narrowed.
+    pub(crate) fn narrowing(&self) -> Option<Narrowing> {
+        Some(Narrowing { scopes: self.scopes.clone()?, registry: self.registry.clone() })
+    }
+
     /// Seals a pass.
     pub(crate) fn seal(&self, kind: PassKind, key: &ServerKey, random: &dyn Random) -> Result<PassText, Error> {
         let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| Error::WrongServerKey)?);
@@ -163,7 +176,12 @@ mod tests {
     use super::*;
 
     fn pass() -> Pass {
-        Pass { holder: Holder::Key("AKIA".to_owned()), expires_at: Timestamp::from_millis(7), scopes: None }
+        Pass {
+            holder: Holder::Key("AKIA".to_owned()),
+            expires_at: Timestamp::from_millis(7),
+            scopes: None,
+            registry: None,
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Domain {
                 self.link_known(into, &manifest).await?;
                 let (reference, content_type) = (Reference::Digest(digest.clone()), None);
                 let push = Push { reference, tags: Vec::new(), content_type, bytes: bytes.clone() };
-                match self.push_manifest(caller, into, push).await {
+                match self.bring_back_manifest(caller, into, push).await {
                     Ok(_) => rebuilt.manifests.push(digest),
                     Err(error @ (Error::Database(_) | Error::BlobStore(_) | Error::OutOfSpace)) => return Err(error),
                     Err(error) => {

@@ -77,7 +77,7 @@ impl Domain {
             Spare::Backups(archive) => backup::find_in_tables(*archive, &named(&findings), scratch).await?,
             Spare::Registry(_) => BTreeMap::new(),
         };
-        let run = Run { domain: self, caller, spare, in_tables };
+        let run = Run { domain: self, caller, spare, in_tables: &in_tables };
         let mut repaired = Repaired::default();
         for finding in findings {
             match run.finding(&finding).await {
@@ -97,28 +97,38 @@ fn named(findings: &[Finding]) -> BTreeSet<Digest> {
     findings.iter().map(digest).collect()
 }
 
+#[derive(Clone, Copy)]
 struct Run<'r> {
     domain: &'r Domain,
     caller: &'r Caller,
     spare: &'r Spare<'r>,
-    in_tables: BTreeMap<Digest, Vec<u8>>,
+    in_tables: &'r BTreeMap<Digest, Vec<u8>>,
 }
 
 impl Run<'_> {
     async fn finding(&self, finding: &Finding) -> Result<(), Failed> {
         match finding {
             Finding::DamagedBlob { digest } => self.damaged(digest).await,
-            Finding::DanglingReference { repository, missing, .. } => {
+            Finding::DanglingReference { registry, repository, missing, .. } => {
                 let name = RepositoryName::parse(repository).map_err(|error| Failed::This(error.to_string()))?;
-                match self.referred(&name, missing).await? {
-                    Some((id, ManifestReference { kind: ReferenceKind::Blob, size, .. })) => {
-                        self.missing_blob(&name, id, missing, size).await
-                    }
-                    Some(_) => self.missing_child(&name, missing).await,
-                    // What referred to it went meanwhile.
-                    None => Ok(()),
-                }
+                let domain = self.domain.in_registry(registry)?;
+                // Whoever may repair the server pushes in another account as its operator would.
+                let operator = domain.operator_of(&registry.account);
+                let is_at_home = self.domain.settings.registry.account == registry.account;
+                let caller = if is_at_home { self.caller } else { &operator };
+                Run { domain: &domain, caller, ..*self }.dangling(&name, missing).await
             }
+        }
+    }
+
+    async fn dangling(&self, name: &RepositoryName, missing: &Digest) -> Result<(), Failed> {
+        match self.referred(name, missing).await? {
+            Some((id, ManifestReference { kind: ReferenceKind::Blob, size, .. })) => {
+                self.missing_blob(name, id, missing, size).await
+            }
+            Some(_) => self.missing_child(name, missing).await,
+            // What referred to it went meanwhile.
+            None => Ok(()),
         }
     }
 
@@ -175,7 +185,7 @@ impl Run<'_> {
             Spare::Backups(_) => (self.bytes_of(digest, u64::MAX).await?, None),
         };
         let push = Push { reference: Reference::Digest(digest.clone()), tags: Vec::new(), content_type, bytes };
-        match self.domain.push_manifest(self.caller, name, push).await {
+        match self.domain.bring_back_manifest(self.caller, name, push).await {
             Ok(_) => Ok(()),
             Err(error @ (crate::Error::Database(_) | crate::Error::BlobStore(_) | crate::Error::OutOfSpace)) => {
                 Err(error.into())

@@ -2,7 +2,20 @@
 
 use std::time::Duration;
 
+use berth_aws::Region;
+use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
+
+/// Whether a push makes the repository that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateOnPush {
+    /// It does; by a template where one fits.
+    Always,
+    /// It does not.
+    Never,
+    /// It does where a template fits, and whoever pushes may create repositories: as ECR does.
+    ByTemplate,
+}
 
 /// The settings that rules depend on.
 #[derive(Debug, Clone)]
@@ -10,8 +23,12 @@ use berth_store::repositories::Registry;
 pub struct Settings {
     /// The account and region that content belongs to.
     pub registry: Registry,
+    /// Regions beside that of the server's own registry in which every account has one, too.
+    pub regions: Vec<Region>,
+    /// How the host of a registry is called; `None` where clients call the server as they like.
+    pub host: Option<HostTemplate>,
     /// Whether a push makes the repository that it names.
-    pub create_on_push: bool,
+    pub create_on_push: CreateOnPush,
     /// Whether an index may name children that are not there.
     pub allow_sparse_indexes: bool,
     /// Patterns of repositories that anybody may pull; `*` stands for any characters.
@@ -32,6 +49,20 @@ pub struct Settings {
     pub account_bytes: u64,
     /// How many uploads an account may have open.
     pub open_uploads: u64,
+    /// How many repositories the registry may have; 0 for no limit.
+    pub repositories_limit: u64,
+    /// How many repository creation templates the registry may have; 0 for no limit.
+    pub creation_templates: u64,
+    /// How many pull-through cache rules the registry may have; 0 for no limit.
+    pub pull_through_rules: u64,
+    /// How many principals may be excluded from what counts as the last pull; 0 for no limit.
+    pub pull_time_exclusions: u64,
+    /// How many images a repository may hold; 0 for no limit.
+    pub images_per_repository: u64,
+    /// How many tags an image may have; 0 for no limit.
+    pub tags_per_image: u64,
+    /// How many parts the API of ECR may send of one layer; 0 for no limit.
+    pub upload_parts: u64,
     /// How long content that no manifest names is kept for the push that may still name it.
     pub gc_grace: Duration,
     /// How long an upload may lie untouched.
@@ -46,7 +77,9 @@ impl Settings {
     pub fn new(registry: Registry) -> Self {
         Self {
             registry,
-            create_on_push: true,
+            regions: Vec::new(),
+            host: None,
+            create_on_push: CreateOnPush::Always,
             allow_sparse_indexes: false,
             anonymous_pull: Vec::new(),
             hands_out_tokens: false,
@@ -57,6 +90,13 @@ impl Settings {
             repository_bytes: 0,
             account_bytes: 0,
             open_uploads: 1000,
+            repositories_limit: 100_000,
+            creation_templates: 50,
+            pull_through_rules: 50,
+            pull_time_exclusions: 100,
+            images_per_repository: 100_000,
+            tags_per_image: 1000,
+            upload_parts: 4200,
             gc_grace: Duration::from_hours(24),
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),

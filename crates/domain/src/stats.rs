@@ -4,6 +4,7 @@ use berth_oci::name::RepositoryName;
 use berth_store::stats::{self, ImageSizes, RepositorySizes};
 
 use crate::Domain;
+use crate::access::{Question, Surroundings};
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::repositories::existing;
@@ -16,7 +17,8 @@ impl Domain {
         after: &str,
         limit: u64,
     ) -> Result<Vec<RepositorySizes>, Error> {
-        self.allow_administration(caller, Action::DescribeRepositories.as_str())?;
+        let question = Question::new(Action::DescribeRepositories.as_str(), "*", &self.settings.registry.account);
+        self.judge(caller, &question, Surroundings::default())?;
         let (registry, after) = (self.settings.registry.clone(), after.to_owned());
         self.database.read(move |txn| stats::repositories(txn, &registry, &after, limit).map_err(Error::from)).await
     }

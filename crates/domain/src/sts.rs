@@ -267,7 +267,7 @@ impl Domain {
     fn seal_session(&self, claims: SessionClaims) -> Result<TemporaryCredentials, Error> {
         let id = AccessKeyId::parse(&claims.access_key_id).map_err(|_| Error::InvalidClientToken)?;
         let (secret, expires_at) = (session_secret(&id, &self.server_key), claims.expires_at);
-        let pass = Pass { holder: Holder::Session(Box::new(claims)), expires_at, scopes: None };
+        let pass = Pass { holder: Holder::Session(Box::new(claims)), expires_at, scopes: None, registry: None };
         let session_token = pass.seal(PassKind::Session, &self.server_key, self.random.as_ref())?;
         Ok(TemporaryCredentials { id, secret, session_token, expires_at })
     }

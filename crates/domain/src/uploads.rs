@@ -19,16 +19,18 @@ use crate::body::Body;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::quota;
-use crate::repositories::for_push;
+use crate::target::{IfMissing, target};
 
 mod claim;
 mod mount;
+pub mod parts;
 mod receive;
 mod session;
 mod writer;
 
 pub use self::mount::Mount;
 use self::receive::lost_or;
+use self::session::Held;
 pub(crate) use self::session::Sessions;
 use self::writer::{Finished, Place, UploadWriter};
 
@@ -41,10 +43,19 @@ impl Domain {
         algorithm: Algorithm,
     ) -> Result<UploadId, Error> {
         self.allow(caller, Action::InitiateLayerUpload, name).await?;
+        self.begin(caller, (name, IfMissing::Make), algorithm).await
+    }
+
+    async fn begin(
+        &self,
+        caller: &Caller,
+        target: (&RepositoryName, IfMissing),
+        algorithm: Algorithm,
+    ) -> Result<UploadId, Error> {
         self.ensure_writable().await?;
         let id = UploadId::from_random(sixteen(self.random.as_ref()));
         let key = BlobKey::fresh(self.random.as_ref());
-        let record = self.open_lease(caller, name, &id, key, algorithm).await?;
+        let record = self.open_lease(caller, target, &id, key, algorithm).await?;
         if self.sessions.is_crowded() {
             // Its next request finds nothing in memory.
             self.blobs.create(&record.key, algorithm).await?;
@@ -59,11 +70,12 @@ impl Domain {
     pub(crate) async fn open_lease(
         &self,
         caller: &Caller,
-        name: &RepositoryName,
+        (name, if_missing): (&RepositoryName, IfMissing),
         id: &UploadId,
         key: BlobKey,
         algorithm: Algorithm,
     ) -> Result<UploadRecord, Error> {
+        let pusher = self.pusher(caller, name).await?;
         let (settings, name, now) = (self.settings.clone(), name.clone(), self.clock.now());
         let (id, principal) = (id.to_string(), caller.principal().to_owned());
         self.database
@@ -75,7 +87,7 @@ impl Domain {
                 }
                 let record = UploadRecord {
                     id: id.clone(),
-                    repository: for_push(txn, &settings, &name, &principal, now)?,
+                    repository: target(txn, &settings, (&name, if_missing), &pusher, now)?,
                     account,
                     principal: principal.clone(),
                     key: key.clone(),
@@ -85,6 +97,8 @@ impl Domain {
                     checkpoint: None,
                     contested: false,
                     version: 0,
+                    parts: 0,
+                    short_part_end: None,
                 };
                 uploads::insert(txn, &record)?;
                 Ok(record)
@@ -159,6 +173,12 @@ impl Domain {
         self.ensure_writable().await?;
         let mut held = self.hold(caller, name, id).await?;
         self.receive(&mut held, expected_start, body, true).await?;
+        self.settle(&mut held, expected).await
+    }
+
+    /// Turns all that an upload holds into the blob `expected`, which its repository links then. Where that fails the upload
+    /// ends, unless it can go on from its checkpoint.
+    async fn settle(&self, held: &mut Held, expected: &Digest) -> Result<(), Error> {
         let writer = held.writer.take().ok_or(Error::UploadUnknown)?;
         let outcome = match writer.commit(self.place(&held.record), expected).await {
             Ok(finished) => self.record_blob(held.record.clone(), held.claim.is_some(), expected, finished).await,
@@ -249,6 +269,12 @@ impl Domain {
             self.forget_rest(record).await;
         }
         Ok(())
+    }
+
+    /// Forgets an upload whose row is gone, and its bytes.
+    pub(crate) async fn forget_upload(&self, record: &UploadRecord) {
+        self.sessions.forget(&record.id);
+        self.forget_rest(record).await;
     }
 
     async fn forget_rest(&self, record: &UploadRecord) {

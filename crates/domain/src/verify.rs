@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use berth_oci::digest::Digest;
 use berth_store::blobs::{self, BlobRecord};
 use berth_store::manifests;
+use berth_store::repositories::Registry;
 use berth_store::{BlobKey, StoredKey};
 
 use crate::Domain;
@@ -31,6 +32,9 @@ pub enum Finding {
     },
     /// A manifest refers to something that its repository does not hold.
     DanglingReference {
+        /// The repository's registry; shown as `ACCOUNT/REGION`.
+        #[serde(serialize_with = "as_path")]
+        registry: Registry,
         /// The repository.
         repository: String,
         /// The manifest.
@@ -38,6 +42,10 @@ pub enum Finding {
         /// What is missing.
         missing: Digest,
     },
+}
+
+fn as_path<S: serde::Serializer>(registry: &Registry, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{}/{}", registry.account, registry.region))
 }
 
 /// What a verification saw.
@@ -124,7 +132,7 @@ impl Domain {
         let dangling = self.database.read(|txn| manifests::dangling(txn, DANGLING_SHOWN).map_err(Error::from)).await?;
         verified.findings.extend(dangling.into_iter().map(|found| {
             let (repository, manifest, missing) = (found.repository, found.manifest, found.missing);
-            Finding::DanglingReference { repository, manifest, missing }
+            Finding::DanglingReference { registry: found.registry, repository, manifest, missing }
         }));
         Ok(())
     }

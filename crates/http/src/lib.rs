@@ -5,6 +5,7 @@
 //! * [`oci`] is the door of the distribution spec.
 //! * [`aws`] is where signed requests come in; [`iam`], [`sts`] and [`ecr`] are the doors behind it, and [`query`] what the first
 //!   two share.
+//! * `registry` finds out which of the server's registries a request is about, and what that is called.
 //! * [`front`] sends each request to its door, and answers for health and metrics itself.
 //!
 //! A door translates words and decides nothing: rules are in `berth-domain`.
@@ -17,5 +18,6 @@ pub mod front;
 pub mod iam;
 pub mod oci;
 pub mod query;
+mod registry;
 pub mod server;
 pub mod sts;

@@ -1,7 +1,7 @@
 //! Facts and bytes: what the registry remembers, and the two seams it remembers them through.
 //!
 //! * [`Database`] runs functions of a [`Transaction`]; one module of SQL per entity ([`repositories`], [`blobs`],
-//!   [`manifests`], [`tags`], [`uploads`], [`access_keys`], [`identity`], [`properties`], [`leases`])
+//!   [`manifests`], [`images`], [`tags`], [`layers`], [`uploads`], [`access_keys`], [`identity`], [`properties`], [`leases`])
 //!   says what can be asked.
 //! * [`BlobStore`] keeps bytes under keys that are used once. Only the database knows which key holds which digest.
 //! * [`Archive`] keeps backups under names: [`dump`] says what of the database is in them.
@@ -17,12 +17,15 @@ pub mod archive_contract;
 pub mod blob_contract;
 pub mod blob_store;
 pub mod blobs;
+pub mod clearing;
 pub mod clock;
 pub mod database;
 pub mod database_contract;
 pub mod dump;
 pub mod garbage;
 pub mod identity;
+pub mod images;
+pub mod layers;
 pub mod leases;
 pub mod lifecycle;
 pub mod manifests;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_aws::{AccountId, Region};
 use berth_oci::digest::Digest;
 use berth_oci::media_type::MediaType;
 use berth_oci::name::RepositoryName;
@@ -9,7 +10,8 @@ use berth_oci::reference::Reference;
 
 use crate::blobs::FoundBlob;
 use crate::clock::Timestamp;
-use crate::database::{Row, StoreError, Transaction};
+use crate::database::{Row, StoreError, Transaction, Value};
+use crate::images;
 use crate::parameters;
 use crate::repositories::{Registry, RepositoryId};
 
@@ -74,6 +76,19 @@ pub struct NewManifest {
     pub size: u64,
     /// What it refers to.
     pub references: Vec<ManifestReference>,
+}
+
+impl NewManifest {
+    fn is_index(&self) -> bool {
+        self.references.iter().any(|reference| reference.kind == ReferenceKind::Child)
+    }
+
+    /// The bytes of config and layers, each blob once; an index is summed up when its children are known.
+    fn image_size(&self) -> Option<u64> {
+        let blobs: BTreeMap<&Digest, u64> =
+            self.references.iter().map(|reference| (&reference.digest, reference.size)).collect();
+        (!self.is_index()).then(|| blobs.values().fold(0, |sum: u64, size| sum.saturating_add(*size)))
+    }
 }
 
 /// A manifest as the referrers API shows it.
@@ -176,7 +191,7 @@ fn read_found(row: &Row, reference: &Reference) -> Result<FoundManifest, StoreEr
     Ok(FoundManifest { record, blob })
 }
 
-/// Remembers a manifest with its references; one that is there already is left as it is. Returns its row number.
+/// Remembers a manifest that is not there yet, with its references. Returns its row number.
 pub fn insert(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
@@ -184,15 +199,15 @@ pub fn insert(
     pushed_by: &str,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
-    if let Some(known) = find(txn, repository, &new.digest)? {
-        return Ok(known.id);
-    }
     let id = insert_row(txn, repository, new, pushed_by, now)?;
     let sql = "INSERT INTO manifest_references (manifest_id, repository_id, kind, digest, size) \
                VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
     for reference in &new.references {
         let kind = reference.kind.as_str();
         txn.execute(sql, parameters![id, repository, kind, &reference.digest, reference.size])?;
+    }
+    if new.is_index() {
+        images::sum_up_index(txn, id)?;
     }
     Ok(id)
 }
@@ -205,7 +220,7 @@ fn insert_row(
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let sql = "INSERT INTO manifests (repository_id, digest, blob_id, media_type, artifact_type, subject, annotations, \
-               size, pushed_at, pushed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
+               size, pushed_at, pushed_by, image_size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
     let annotations = serde_json::to_string(&new.annotations)
         .map_err(|error| StoreError::Corrupt { entity: "manifests", reason: error.to_string() })?;
     let values = parameters![
@@ -218,7 +233,8 @@ fn insert_row(
         annotations,
         new.size,
         now,
-        pushed_by
+        pushed_by,
+        new.image_size()
     ];
     let rows = txn.query(sql, values)?;
     rows.first().map_or_else(
@@ -230,6 +246,30 @@ fn insert_row(
 /// Forgets a manifest and its references; its tags must be gone.
 pub fn delete(txn: &mut dyn Transaction, manifest: &ManifestRecord) -> Result<(), StoreError> {
     txn.execute("DELETE FROM manifests WHERE id = ?1", parameters![manifest.id]).map(|_| ())
+}
+
+/// Up to `limit` manifests of a repository that no other one lists as a child.
+pub fn unlisted(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    limit: u64,
+) -> Result<Vec<ManifestRecord>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM manifests m WHERE m.repository_id = ?1 AND NOT EXISTS (SELECT 1 FROM manifest_references r \
+         WHERE r.digest = m.digest AND r.repository_id = m.repository_id AND r.kind = 'child' AND r.manifest_id <> m.id) \
+         LIMIT ?2"
+    );
+    txn.query(&sql, parameters![repository, limit])?.iter().map(read).collect()
+}
+
+/// Up to `limit` manifests of a repository.
+pub fn any_of(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    limit: u64,
+) -> Result<Vec<ManifestRecord>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM manifests m WHERE m.repository_id = ?1 LIMIT ?2");
+    txn.query(&sql, parameters![repository, limit])?.iter().map(read).collect()
 }
 
 /// One manifest of the repository that refers to `digest` in this way.
@@ -254,23 +294,27 @@ pub struct PageLimits {
     pub bytes: u64,
 }
 
-/// A page of the manifests about `subject` behind digest `last`, in order of their digests, and whether more follow. The
-/// annotations of those that do not fit are not read.
+/// A page of the manifests about `subject` behind digest `last`, in order of their digests, and whether more follow: those of
+/// some artifact types, or all where none is given. The annotations of those that do not fit are not read.
 pub fn referrers(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
     subject: &Digest,
-    artifact_type: Option<&str>,
+    artifact_types: &[&str],
     last: &str,
     limits: PageLimits,
 ) -> Result<(Vec<ReferrerRecord>, bool), StoreError> {
-    const WHICH: &str = "FROM manifests WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 \
-                         AND (CAST(?4 AS TEXT) IS NULL OR artifact_type = ?4) ORDER BY digest LIMIT ?5";
+    let places: Vec<String> = (5..5 + artifact_types.len()).map(|nth| format!("?{nth}")).collect();
+    let of_types =
+        if places.is_empty() { String::new() } else { format!(" AND artifact_type IN ({})", places.join(", ")) };
     let mut ask = |columns: &str, limit: usize| {
-        txn.query(
-            &format!("SELECT {columns} {WHICH}"),
-            parameters![repository, subject, last, artifact_type, limit as u64],
-        )
+        let sql = format!(
+            "SELECT {columns} FROM manifests WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3{of_types} \
+             ORDER BY digest LIMIT ?4"
+        );
+        let types = artifact_types.iter().map(|kind| Value::from(*kind));
+        let first = parameters![repository, subject, last, limit as u64];
+        txn.query(&sql, &first.iter().cloned().chain(types).collect::<Vec<_>>())
     };
     let lengths = ask("octet_length(annotations)", limits.items.saturating_add(1))?;
     let lengths = lengths.iter().map(|row| row.unsigned(0)).collect::<Result<Vec<_>, _>>()?;
@@ -304,6 +348,8 @@ fn read_referrer(row: &Row) -> Result<ReferrerRecord, StoreError> {
 /// A manifest that refers to something its repository does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DanglingReference {
+    /// The repository's registry.
+    pub registry: Registry,
     /// The repository's name.
     pub repository: String,
     /// The manifest.
@@ -316,7 +362,7 @@ pub struct DanglingReference {
 
 /// Up to `limit` references to what a repository does not hold.
 pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingReference>, StoreError> {
-    let sql = "SELECT p.name, m.digest, r.digest, r.kind FROM manifest_references r \
+    let sql = "SELECT p.name, m.digest, r.digest, r.kind, p.account, p.region FROM manifest_references r \
                JOIN manifests m ON m.id = r.manifest_id JOIN repositories p ON p.id = r.repository_id \
                WHERE (r.kind = 'blob' AND NOT EXISTS (SELECT 1 FROM repository_blobs l \
                    WHERE l.repository_id = r.repository_id AND l.digest = r.digest)) \
@@ -327,6 +373,7 @@ pub fn dangling(txn: &mut dyn Transaction, limit: u64) -> Result<Vec<DanglingRef
     rows.iter()
         .map(|row| {
             Ok(DanglingReference {
+                registry: Registry { account: row.parsed(4, AccountId::parse)?, region: row.parsed(5, Region::parse)? },
                 repository: row.text(0)?.to_owned(),
                 manifest: row.parsed(1, Digest::parse)?,
                 missing: row.parsed(2, Digest::parse)?,

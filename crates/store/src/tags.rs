@@ -38,24 +38,21 @@ pub fn find(txn: &mut dyn Transaction, repository: RepositoryId, tag: &str) -> R
     rows.first().map(|row| row.parsed(0, Digest::parse)).transpose()
 }
 
-/// Points a tag to a manifest and writes the move into its history, unless it points there already.
+/// Points a tag to a manifest, `to` its row number and digest, and writes the move from `previous` into its history.
 pub fn point(
     txn: &mut dyn Transaction,
     repository: RepositoryId,
     tag: &Tag,
-    manifest_id: i64,
-    digest: &Digest,
+    to: (i64, &Digest),
+    previous: Option<&Digest>,
     change: &Change,
 ) -> Result<(), StoreError> {
-    let previous = find(txn, repository, tag.as_str())?;
-    if previous.as_ref() == Some(digest) {
-        return Ok(());
-    }
+    let (manifest_id, digest) = to;
     let sql = "INSERT INTO tags (repository_id, name, manifest_id, digest, tagged_at, tagged_by) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (repository_id, name) DO UPDATE \
                SET manifest_id = ?3, digest = ?4, tagged_at = ?5, tagged_by = ?6";
     txn.execute(sql, parameters![repository, tag, manifest_id, digest, change.at, &change.by])?;
-    remember(txn, repository, tag.as_str(), Some(digest), previous.as_ref(), change)
+    remember(txn, repository, tag.as_str(), Some(digest), previous, change)
 }
 
 /// Takes a tag away and writes that into its history; says whether it was there.
@@ -78,11 +75,24 @@ pub fn remove_all_of(
     manifest: &ManifestRecord,
     change: &Change,
 ) -> Result<(), StoreError> {
-    let rows = txn.query("SELECT name FROM tags WHERE manifest_id = ?1", parameters![manifest.id])?;
-    for row in &rows {
-        remove(txn, repository, row.text(0)?, change)?;
-    }
-    Ok(())
+    let sql = "INSERT INTO tag_history (repository_id, tag, previous, changed_at, changed_by) \
+               SELECT repository_id, name, digest, CAST(?3 AS BIGINT), CAST(?4 AS TEXT) FROM tags \
+               WHERE manifest_id = ?1 AND repository_id = ?2 ORDER BY name";
+    txn.execute(sql, parameters![manifest.id, repository, change.at, &change.by])?;
+    let sql = "DELETE FROM tags WHERE manifest_id = ?1 AND repository_id = ?2";
+    txn.execute(sql, parameters![manifest.id, repository]).map(|_| ())
+}
+
+/// Takes away every tag of a manifest without a word in their history, which goes too; how many there were.
+pub fn forget_of(txn: &mut dyn Transaction, manifest: &ManifestRecord) -> Result<u64, StoreError> {
+    txn.execute("DELETE FROM tags WHERE manifest_id = ?1", parameters![manifest.id])
+}
+
+/// Takes away up to `limit` moves of a repository's tags; how many there were.
+pub fn forget_history(txn: &mut dyn Transaction, repository: RepositoryId, limit: u64) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM tag_history WHERE repository_id = ?1 AND id IN \
+               (SELECT id FROM tag_history WHERE repository_id = ?1 LIMIT ?2)";
+    txn.execute(sql, parameters![repository, limit])
 }
 
 fn remember(

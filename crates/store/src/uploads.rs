@@ -34,6 +34,10 @@ pub struct UploadRecord {
     pub contested: bool,
     /// Counts the requests that wrote to it, on a shared store.
     pub version: i64,
+    /// Parts that came through the API of ECR.
+    pub parts: u64,
+    /// Where the first of them ended that was too short to be followed by another.
+    pub short_part_end: Option<u64>,
 }
 
 impl UploadRecord {
@@ -44,7 +48,7 @@ impl UploadRecord {
 }
 
 const COLUMNS: &str = "id, repository_id, account, principal, storage_key, algorithm, created_at, expires_at, received, \
-                       checkpoint, tail_key, contested, version";
+                       checkpoint, tail_key, contested, version, parts, short_part_end";
 
 fn read(row: &Row) -> Result<UploadRecord, StoreError> {
     Ok(UploadRecord {
@@ -59,6 +63,8 @@ fn read(row: &Row) -> Result<UploadRecord, StoreError> {
         checkpoint: read_checkpoint(row)?,
         contested: row.integer(11)? != 0,
         version: row.integer(12)?,
+        parts: row.unsigned(13)?,
+        short_part_end: if row.is_null(14) { None } else { Some(row.unsigned(14)?) },
     })
 }
 
@@ -141,6 +147,20 @@ pub fn insert(txn: &mut dyn Transaction, upload: &UploadRecord) -> Result<(), St
     txn.execute(sql, values).map(|_| ())
 }
 
+/// Counts a part that came whole. One that ended at `end` and may not be followed by another is remembered, the first of them.
+/// `false` where the upload was closed.
+pub fn count_part(txn: &mut dyn Transaction, id: &str, short_end: Option<u64>) -> Result<bool, StoreError> {
+    let counted = match short_end {
+        None => txn.execute("UPDATE uploads SET parts = parts + 1 WHERE id = ?1", parameters![id])?,
+        Some(end) => {
+            let sql = "UPDATE uploads SET parts = parts + 1, short_part_end = CASE WHEN short_part_end < ?2 \
+                       THEN short_part_end ELSE ?2 END WHERE id = ?1";
+            txn.execute(sql, parameters![id, end])?
+        }
+    };
+    Ok(counted > 0)
+}
+
 /// Lets an upload begin anew at another key; `false` where it was closed, or begun anew by somebody else.
 pub fn begin_anew(txn: &mut dyn Transaction, upload: &UploadRecord, key: &BlobKey) -> Result<bool, StoreError> {
     let sql = "UPDATE uploads SET storage_key = ?3 WHERE id = ?1 AND storage_key = ?2";
@@ -179,6 +199,16 @@ pub fn count(txn: &mut dyn Transaction, account: &AccountId, limit: u64) -> Resu
 pub fn expired(txn: &mut dyn Transaction, now: Timestamp, limit: u64) -> Result<Vec<UploadRecord>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM uploads WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2");
     txn.query(&sql, parameters![now, limit])?.iter().map(read).collect()
+}
+
+/// Up to `limit` uploads of a repository. No index leads there: an account has not many open.
+pub fn of_repository(
+    txn: &mut dyn Transaction,
+    repository: RepositoryId,
+    limit: u64,
+) -> Result<Vec<UploadRecord>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM uploads WHERE repository_id = ?1 LIMIT ?2");
+    txn.query(&sql, parameters![repository, limit])?.iter().map(read).collect()
 }
 
 /// Moves the end of an upload's lease.

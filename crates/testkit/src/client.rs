@@ -14,20 +14,22 @@ use crate::{Image, Manifest, RawConnection, Reply, sha256};
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    host: Option<String>,
     authorization: Option<String>,
     connection: RefCell<Option<RawConnection>>,
 }
 
 impl Clone for Client {
     fn clone(&self) -> Self {
-        Self { address: self.address, authorization: self.authorization.clone(), connection: RefCell::new(None) }
+        let (host, authorization) = (self.host.clone(), self.authorization.clone());
+        Self { address: self.address, host, authorization, connection: RefCell::new(None) }
     }
 }
 
 impl Client {
     /// A caller who sends no credentials.
     pub fn anonymous(address: SocketAddr) -> Self {
-        Self { address, authorization: None, connection: RefCell::new(None) }
+        Self { address, host: None, authorization: None, connection: RefCell::new(None) }
     }
 
     /// A caller who sends these by Basic authentication.
@@ -41,6 +43,17 @@ impl Client {
         Self { authorization: Some(format!("Bearer {token}")), ..Self::anonymous(address) }
     }
 
+    /// The same caller, who calls the server by another name: the value of its `Host` headers.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> Self {
+        Self { host: Some(host.to_owned()), ..self.clone() }
+    }
+
+    /// The value of the `Host` header.
+    pub fn host(&self) -> String {
+        self.host.clone().unwrap_or_else(|| self.address.to_string())
+    }
+
     /// Where requests go.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -48,7 +61,7 @@ impl Client {
 
     /// The request as bytes up to its body: line, `Host`, `Authorization` and the headers given; a `Content-Length` only if among them.
     pub fn head(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host());
         if let Some(authorization) = &self.authorization {
             let _ = write!(head, "Authorization: {authorization}\r\n");
         }

@@ -4,6 +4,7 @@
 //! * [`gc`] takes its part in collections.
 //! * [`key_usage`] writes when access keys were used last.
 //! * [`memory`] gives memory back to the system.
+//! * [`pull_times`] writes when images were pulled last.
 //! * [`scrub`] hashes stored blobs again, at a bounded rate.
 //!
 //! It knows when, the domain knows what.
@@ -12,4 +13,5 @@ pub mod expiry;
 pub mod gc;
 pub mod key_usage;
 pub mod memory;
+pub mod pull_times;
 pub mod scrub;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_aws::registry_host::HostTemplate;
 use berth_aws::{AccountId, Region};
+use berth_domain::settings::CreateOnPush;
 
 use super::effective::Values;
 use super::kinds::{
@@ -166,26 +168,51 @@ settings! {
         layer_bytes: Size = "52000MiB";
         /// The most that one repository may hold. 0: no limit.
         repository_bytes: Size = "0";
-        /// The most that an account may hold. 0: no limit.
+        /// The most that an account may hold in one region. 0: no limit.
         account_bytes: Size = "0";
         /// Uploads that an account may have open at the same time.
         open_uploads: u64 = "5000", at_least("1");
+        /// Repositories that the registry may have. 0: no limit.
+        repositories: u64 = "100000";
+        /// Repository creation templates that the registry may have. 0: no limit.
+        creation_templates: u64 = "50";
+        /// Pull-through cache rules that the registry may have. 0: no limit.
+        pull_through_rules: u64 = "50";
+        /// Principals whose pulls may be excluded from what counts as an image's last pull. 0: no limit.
+        pull_time_exclusions: u64 = "100";
+        /// Images that one repository may hold, indexes and what is about others included. 0: no limit.
+        images_per_repository: u64 = "100000";
+        /// Tags that one image may have. 0: no limit.
+        tags_per_image: u64 = "1000";
+        /// Parts that the API of ECR may send of one layer. 0: no limit.
+        upload_parts: u64 = "4200";
     }
     /// What the registry is and allows.
     registry: Registry {
-        /// The account that content belongs to: 12 digits, as AWS has them.
+        /// The account that content belongs to: 12 digits, as AWS has them. Its administrators administer the server.
         account: AccountId = "000000000000";
         /// The region that content belongs to.
         region: Region = "us-east-1";
-        /// Whether a push makes the repository that it names.
-        create_on_push: bool = "true";
+        /// What the hosts of registries are called: `{account}.dkr.ecr.{region}.example.org`. Requests to such a host are about
+        /// the registry of that account in that region; to any other, about the one that `account` and `region` name. Empty:
+        /// there is that one only, under whatever name clients reach it.
+        host: Option<HostTemplate> = "";
+        /// Regions beside `region` in which every account has a registry. Needs a `host` with `{region}`.
+        regions: Vec<Region> = "";
         /// Whether a manifest may name content that the repository does not hold: an index images of other
         /// platforms, an image its layers. Pulls of what is missing fail, and `berth verify` does not look for it.
         allow_sparse_indexes: bool = "false";
     }
+    /// How repositories come to be.
+    repositories: Repositories {
+        /// Whether a push makes the repository that it names: `true`, `false`, or `template`: only where a repository creation
+        /// template for `CREATE_ON_PUSH` fits, and whoever pushes has the right to `ecr:CreateRepository`, as in ECR.
+        create_on_push: CreateOnPush = "true";
+    }
     /// Who may do what.
     auth: Auth {
-        /// Repositories that anybody may pull from without login. `*` stands for any characters, `/` included.
+        /// Repositories, of every registry, that anybody may pull from without login. `*` stands for any characters, `/`
+        /// included.
         anonymous_pull: Vec<Pattern> = "", serve_flag("anonymous-pull");
         /// What clients that show nothing are asked for: `basic` (a name and a password), `bearer` (a token, which the registry
         /// hands out at `/token`), or `auto`: `bearer` where `anonymous_pull` opens anything, else `basic`.

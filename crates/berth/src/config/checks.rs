@@ -1,5 +1,7 @@
 //! What values must be together.
 
+use berth_aws::registry_host::HostTemplate;
+
 use super::Settings;
 use super::effective::Values;
 use super::kinds::FormerStore;
@@ -7,7 +9,12 @@ use super::problem::Problem;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
-    let found = [tls_needs_both(settings, values), an_address(settings, values), another_store(settings, values)];
+    let found = [
+        tls_needs_both(settings, values),
+        an_address(settings, values),
+        another_store(settings, values),
+        regions_need_hosts(settings, values),
+    ];
     found.into_iter().flatten().collect()
 }
 
@@ -35,4 +42,12 @@ fn tls_needs_both(settings: &Settings, values: &Values) -> Option<Problem> {
     };
     let message = format!("is set but {missing} is not; TLS needs both");
     Some(Problem::unfit(values.origin(given), given, message))
+}
+
+/// Content of a region that no host leads to could not be reached.
+fn regions_need_hosts(settings: &Settings, values: &Values) -> Option<Problem> {
+    let (key, registry) = ("registry.regions", &settings.registry);
+    let tells_regions = registry.host.as_ref().is_some_and(HostTemplate::has_region);
+    let message = "is set but registry.host has no {region}; images of other regions could not be pushed or pulled";
+    (!registry.regions.is_empty() && !tells_regions).then(|| Problem::unfit(values.origin(key), key, message))
 }

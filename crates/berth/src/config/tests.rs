@@ -87,10 +87,11 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
     for setting in SETTINGS {
         let (key, text, variable) = (setting.key, other_value(setting), setting.variable());
         let value = setting.canonical(&Value::from(text.as_str())).unwrap();
-        // Half of the TLS settings alone are refused.
+        // Half of the TLS settings alone are refused, and so are regions without hosts.
         let beside = match key {
             "server.tls_cert" => "[server]\ntls_key = \"/pair\"\n",
             "server.tls_key" => "[server]\ntls_cert = \"/pair\"\n",
+            "registry.regions" => "[registry]\nhost = \"{region}.example.org\"\n",
             _ => "",
         };
         let head = if beside.is_empty() { format!("[{}]\n", setting.section) } else { beside.to_owned() };
@@ -103,6 +104,20 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
             assert_eq!(entry(&effective, key), (value, format!("flag --{name}")), "{key}");
         }
     }
+}
+
+#[test]
+fn further_regions_need_hosts_that_tell_them() {
+    let regions = "[registry]\nregions = [\"eu-west-1\"]\n";
+    let expected = "berth.toml:2: registry.regions: is set but registry.host has no {region}; images of other regions could \
+                    not be pushed or pulled";
+    assert_eq!(told(regions, &[]), [expected]);
+    let host = |host: &str| format!("{regions}host = \"{host}\"\n");
+    assert_eq!(told(&host("{account}.example.org"), &[]), [expected]);
+    let effective = resolve(&host("{account}.{region}.example.org"), &[], &[]).unwrap();
+    assert_eq!(entry(&effective, "registry.regions").0, json!(["eu-west-1"]));
+    let refused = told(&host("{account}.{account}.example.org"), &[]);
+    assert!(refused[0].contains("registry.host: got ") && refused[0].contains("once each"), "{refused:?}");
 }
 
 #[test]

@@ -11,9 +11,17 @@ mod support;
 
 mod blobs;
 mod deletion;
+mod downloads;
+mod ecr;
+mod ecr_images;
+mod ecr_names;
+mod ecr_requests;
+mod ecr_rights;
 mod framing;
 mod graphs;
+mod hosts;
 mod http2;
+mod immutability;
 mod listings;
 mod logins;
 mod manifests;

@@ -297,7 +297,8 @@ fn a13_a_digest_cannot_be_given_other_content() {
     });
 }
 
-const BAD_SIZES: [&str; 14] = [
+/// What is no size of anything.
+pub const BAD_SIZES: [&str; 14] = [
     "-1",
     "-9223372036854775808",
     "9223372036854775807",

@@ -64,6 +64,11 @@ pub fn pulls_of(pattern: &str) -> Value {
     json!([on(pattern, &actions), login()])
 }
 
+/// Something that has nothing to do with ECR.
+pub fn nothing() -> Value {
+    json!([{ "Effect": "Allow", "Action": "iam:GetUser", "Resource": "*" }])
+}
+
 fn on(pattern: &str, actions: &[&str]) -> Value {
     let resource = format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{pattern}");
     json!({ "Effect": "Allow", "Action": actions, "Resource": resource })

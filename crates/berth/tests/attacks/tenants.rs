@@ -273,7 +273,7 @@ fn a76_no_role_of_another_account_is_assumed_unasked() {
 }
 
 /// Every request below a repository, and those beside.
-fn routes(blob: &str, manifest: &str, upload: &str) -> Vec<(&'static str, String)> {
+pub fn routes(blob: &str, manifest: &str, upload: &str) -> Vec<(&'static str, String)> {
     let mut routes = vec![
         ("GET", "/v2/_catalog".to_owned()),
         ("GET", "/v2/secret/repository/tags/list".to_owned()),

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use berth_testkit::{Client, Process, Random, Server, empty_index, eventually, within};
+use berth_testkit::aws::{AwsClient, Keys};
+use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, Process, Random, Server, empty_index, eventually, within};
 use rustix::process::Signal;
+use serde_json::json;
 
-use crate::digests::{bad_digests, endless_digest};
+use crate::digests::{bad_digests, bad_digests_in_json, endless_digest};
 use crate::support::{attack_on, builder};
 
 /// What the C library's allocator reads once, whenever it first shrinks a heap.
@@ -64,11 +66,37 @@ fn requests(client: &Client, digest: &str) {
     client.request("POST", &format!("/v2/traced/blobs/uploads/?digest={digest}"), &[], &[]).expect(400);
 }
 
+/// The same in the members of ECR's operations.
+fn calls(by: &AwsClient, digest: &str) {
+    let name = "traced";
+    let manifest = String::from_utf8(empty_index("untraced").bytes).unwrap();
+    let requests = [
+        ("PutImage", json!({ "repositoryName": name, "imageManifest": manifest, "imageDigest": digest })),
+        ("BatchGetImage", json!({ "repositoryName": name, "imageIds": [{ "imageDigest": digest }] })),
+        ("BatchDeleteImage", json!({ "repositoryName": name, "imageIds": [{ "imageDigest": digest }] })),
+        ("DescribeImages", json!({ "repositoryName": name, "imageIds": [{ "imageDigest": digest }] })),
+        ("ListImageReferrers", json!({ "repositoryName": name, "subjectId": { "imageDigest": digest } })),
+        ("BatchCheckLayerAvailability", json!({ "repositoryName": name, "layerDigests": [digest] })),
+        ("GetDownloadUrlForLayer", json!({ "repositoryName": name, "layerDigest": digest })),
+        (
+            "CompleteLayerUpload",
+            json!({
+                "repositoryName": name, "uploadId": "00000000-0000-4000-8000-000000000000", "layerDigests": [digest],
+            }),
+        ),
+    ];
+    for (operation, input) in requests {
+        let reply = by.ecr(operation, &input.to_string()).expect_any(&[200, 400]);
+        let failed = reply.status == 400 || reply.json()["failures"].as_array().is_some_and(|all| !all.is_empty());
+        assert!(failed, "{operation} {digest:.200}: {}", reply.text());
+    }
+}
+
 #[test]
 fn a14_what_is_no_digest_reaches_no_file() {
     // Collections look at every folder.
     attack_on(builder().setting("gc.enabled", "false"), |server| {
-        let client = server.client();
+        let (client, by_key) = (server.client(), AwsClient::new(server.addr(), Keys::new(ADMIN_ID, ADMIN_SECRET)));
         client.push_manifest("traced", "latest", &empty_index("traced")).expect(201);
         let blob = client.push_blob("traced", &Random::seeded(14).bytes(1_000_000));
         let folder = tempfile::tempdir().unwrap();
@@ -81,6 +109,9 @@ fn a14_what_is_no_digest_reaches_no_file() {
         let before = trace.calls().len();
         for digest in bad_digests() {
             requests(&client, &digest);
+        }
+        for digest in bad_digests_in_json() {
+            calls(&by_key, &digest);
         }
         client.get(&format!("/v2/traced/blobs/{}", endless_digest())).expect_any(&[400, 414, 431]);
         let calls = trace.detach();

@@ -153,11 +153,14 @@ impl Filler<'_> {
             size,
             references,
         };
-        manifests::insert(self.txn, repository, &new, BY, self.now)
+        match manifests::find(self.txn, repository, &new.digest)? {
+            Some(known) => Ok(known.id),
+            None => manifests::insert(self.txn, repository, &new, BY, self.now),
+        }
     }
 
     fn tag(&mut self, repository: RepositoryId, tag: &str, id: i64, digest: &Digest) -> Result<(), StoreError> {
         let change = Change { by: BY.to_owned(), at: self.now };
-        tags::point(self.txn, repository, &Tag::parse(tag).unwrap(), id, digest, &change)
+        tags::point(self.txn, repository, &Tag::parse(tag).unwrap(), (id, digest), None, &change)
     }
 }

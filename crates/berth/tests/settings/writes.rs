@@ -117,6 +117,6 @@ fn open_uploads_have_a_limit_that_ending_one_frees() {
 
 #[test]
 fn repositories_are_made_on_push_only_where_that_is_allowed() {
-    let server = builder().setting("registry.create_on_push", "false").start();
+    let server = builder().setting("repositories.create_on_push", "false").start();
     server.client().request("POST", "/v2/team/app/blobs/uploads/", &[], &[]).expect_error(404, "NAME_UNKNOWN");
 }

@@ -1,4 +1,7 @@
 //! Digests that are none, as they stand in a path or query.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use percent_encoding::percent_decode_str;
 
 const HEX_64: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -30,6 +33,12 @@ pub fn bad_digests() -> Vec<String> {
         "%73ha256:nothex".to_owned(),
         format!("sha256:{}", "0".repeat(20_000)),
     ]
+}
+
+/// The same as a text of JSON holds them, without percent signs.
+pub fn bad_digests_in_json() -> Vec<String> {
+    let plain = |digest: String| percent_decode_str(&digest).decode_utf8().unwrap().into_owned();
+    bad_digests().into_iter().map(plain).collect()
 }
 
 /// A digest of a length that no request line may have.

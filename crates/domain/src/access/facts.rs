@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use berth_aws::AccountId;
+use berth_aws::policy::Named;
 use berth_oci::name::RepositoryName;
 use berth_store::identity::resource_policies::{self, RepositoryFacts};
-use berth_store::identity::revision;
+use berth_store::identity::{accounts, revision};
+use berth_store::repositories::Registry;
 use berth_store::{Timestamp, Transaction};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 
 use crate::Domain;
 use crate::credential::Credential;
@@ -24,8 +27,10 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Memory that credentials may take, in bytes, where one takes so much beside its text.
 const CREDENTIALS: u64 = 64 * 1024 * 1024;
 const CREDENTIAL: u64 = 8 * 1024;
-/// Repositories kept.
+/// Repositories kept, of all registries together.
 const REPOSITORIES: usize = 10_000;
+/// Registries kept, and accounts.
+const REGISTRIES: usize = 1_000;
 
 /// Names one state of all facts.
 pub(crate) type Revision = Arc<[u8]>;
@@ -45,7 +50,7 @@ impl<T> Clone for Read<T> {
 /// The policies around a repository, compiled.
 #[derive(Debug, Default)]
 pub(crate) struct RepositoryRules {
-    pub(crate) policy: Option<berth_aws::policy::Named>,
+    pub(crate) policy: Option<Named>,
     pub(crate) tags: Vec<(String, String)>,
 }
 
@@ -60,8 +65,29 @@ impl RepositoryRules {
 pub(crate) struct Facts {
     newest: Mutex<Option<(Revision, Timestamp)>>,
     credentials: Cache<String, Read<Option<Credential>>, Size>,
-    repositories: Cache<RepositoryName, Read<RepositoryRules>>,
-    registry: Mutex<Option<Read<Option<berth_aws::policy::Named>>>>,
+    repositories: Cache<Place, Read<RepositoryRules>>,
+    registries: Cache<Registry, Read<Option<Named>>>,
+    accounts: Cache<AccountId, Read<bool>>,
+}
+
+/// A repository among those of all registries.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    registry: Registry,
+    name: RepositoryName,
+}
+
+/// The same, borrowed: whoever looks one up makes no copy. It hashes as [`Place`] does, field by field.
+#[derive(Hash)]
+struct At<'a> {
+    registry: &'a Registry,
+    name: &'a RepositoryName,
+}
+
+impl Equivalent<Place> for At<'_> {
+    fn equivalent(&self, place: &Place) -> bool {
+        *self.name == place.name && *self.registry == place.registry
+    }
 }
 
 #[derive(Clone)]
@@ -79,7 +105,8 @@ impl Default for Facts {
             newest: Mutex::default(),
             credentials: Cache::with_weighter(8 * 1024, CREDENTIALS, Size),
             repositories: Cache::new(REPOSITORIES),
-            registry: Mutex::default(),
+            registries: Cache::new(REGISTRIES),
+            accounts: Cache::new(REGISTRIES),
         }
     }
 }
@@ -135,16 +162,18 @@ impl Domain {
     /// What is decided about a repository by itself; nothing for one that does not exist.
     pub(crate) async fn repository_rules(&self, name: &RepositoryName) -> Result<Arc<RepositoryRules>, Error> {
         let revision = self.revision().await?;
-        if let Some(kept) = self.facts.repositories.get(name).filter(|kept| kept.at == revision) {
+        let at = At { registry: &self.settings.registry, name };
+        if let Some(kept) = self.facts.repositories.get(&at).filter(|kept| kept.at == revision) {
             return Ok(kept.value);
         }
-        let (registry, wanted) = (self.settings.registry.clone(), name.clone());
+        let place = Place { registry: self.settings.registry.clone(), name: name.clone() };
+        let (registry, wanted) = (place.registry.clone(), place.name.clone());
         let read = self
             .read_with_revision(move |txn| {
                 RepositoryRules::compile(resource_policies::of_repository(txn, &registry, &wanted)?)
             })
             .await?;
-        self.facts.repositories.insert(name.clone(), read.clone());
+        self.facts.repositories.insert(place, read.clone());
         Ok(read.value)
     }
 
@@ -165,9 +194,9 @@ impl Domain {
     }
 
     /// The policy of the registry.
-    pub(crate) async fn registry_rules(&self) -> Result<Arc<Option<berth_aws::policy::Named>>, Error> {
+    pub(crate) async fn registry_rules(&self) -> Result<Arc<Option<Named>>, Error> {
         let revision = self.revision().await?;
-        let kept = self.facts.registry.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.facts.registries.get(&self.settings.registry);
         if let Some(kept) = kept.filter(|kept| kept.at == revision) {
             return Ok(kept.value);
         }
@@ -178,8 +207,20 @@ impl Domain {
                 document.as_deref().map(super::compile_registry_policy).transpose()
             })
             .await?;
-        *self.facts.registry.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
+        self.facts.registries.insert(self.settings.registry.clone(), read.clone());
         Ok(read.value)
+    }
+
+    /// Whether there is an account.
+    pub(crate) async fn account_exists(&self, id: &AccountId) -> Result<bool, Error> {
+        let revision = self.revision().await?;
+        if let Some(kept) = self.facts.accounts.get(id).filter(|kept| kept.at == revision) {
+            return Ok(*kept.value);
+        }
+        let wanted = id.clone();
+        let read = self.read_with_revision(move |txn| Ok(accounts::find(txn, &wanted)?.is_some())).await?;
+        self.facts.accounts.insert(id.clone(), read.clone());
+        Ok(*read.value)
     }
 
     async fn read_with_revision<T, F>(&self, read: F) -> Result<Read<T>, Error>

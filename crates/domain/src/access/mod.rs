@@ -8,6 +8,8 @@ pub(crate) mod context;
 pub(crate) mod facts;
 pub mod scopes;
 
+use std::sync::Arc;
+
 use berth_aws::AccountId;
 use berth_aws::arn;
 use berth_aws::policy::{Decision, Named, Policies, PolicyKind, Principal, Request, evaluate};
@@ -62,29 +64,47 @@ impl Domain {
     /// The first line of an operation on a repository: goes on only where the caller may do `action`. Whether there is
     /// such a repository makes no difference.
     pub async fn allow(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<(), Error> {
-        if caller.granted.take().is_some_and(|(granted, on)| granted == action && on == *name) {
+        let is_this = |at: &Arc<Settings>| at.registry == self.settings.registry;
+        if caller.granted.take().is_some_and(|(at, granted, on)| granted == action && on == *name && is_this(&at)) {
             return Ok(());
         }
-        self.decide_on_repository(caller, action, name).await
+        self.decide_on_repository(caller, action, name, Extras::default()).await
+    }
+
+    /// The same where conditions may ask for more of the request, such as the tags that it sets.
+    pub(crate) async fn allow_with(
+        &self,
+        caller: &Caller,
+        action: Action,
+        name: &RepositoryName,
+        extras: Extras<'_>,
+    ) -> Result<(), Error> {
+        self.decide_on_repository(caller, action, name, extras).await
     }
 
     /// The same for a door that asks before it looks at a request; the operation that follows need not decide it again.
     pub async fn allow_beforehand(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<(), Error> {
-        self.decide_on_repository(caller, action, name).await?;
-        caller.granted.put((action, name.clone()));
+        self.decide_on_repository(caller, action, name, Extras::default()).await?;
+        caller.granted.put((Arc::clone(&self.settings), action, name.clone()));
         Ok(())
     }
 
     /// Whether the caller may do `action` on a repository.
     pub(crate) async fn may(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<bool, Error> {
-        match self.decide_on_repository(caller, action, name).await {
+        match self.decide_on_repository(caller, action, name, Extras::default()).await {
             Ok(()) => Ok(true),
             Err(Error::Unauthenticated | Error::Denied { .. } | Error::OutOfScope) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn decide_on_repository(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<(), Error> {
+    async fn decide_on_repository(
+        &self,
+        caller: &Caller,
+        action: Action,
+        name: &RepositoryName,
+        extras: Extras<'_>,
+    ) -> Result<(), Error> {
         let registry = &self.settings.registry;
         if let Standing::Operator { account, .. } = &caller.standing
             && *account == registry.account
@@ -93,11 +113,13 @@ impl Domain {
         }
         let (rules, of_registry) = (self.repository_rules(name).await?, self.registry_rules().await?);
         let resource = arn::repository(&registry.region, &registry.account, name.as_str());
-        let question =
-            Question { resource_tags: &rules.tags, ..Question::new(action.as_str(), &resource, &registry.account) };
+        let question = Question {
+            resource_tags: &rules.tags,
+            extras,
+            ..Question::new(action.as_str(), &resource, &registry.account)
+        };
         let around = Surroundings { resource: rules.policy.as_ref(), registry: of_registry.as_ref().as_ref() };
-        let is_covered =
-            caller.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(action, name)));
+        let is_covered = self.is_covered(caller, |scope| scope.covers(action, name));
         match self.judge(caller, &question, around) {
             // What policies deny, no other token opens: whoever is sent for one would come back in vain, without a reason.
             Err(denied @ Error::Denied { .. }) => Err(denied),
@@ -109,7 +131,7 @@ impl Domain {
     /// Goes on where the caller may do `action` on any repository of the registry, whatever its name.
     pub(crate) async fn allow_on_any_repository(&self, caller: &Caller, action: Action) -> Result<(), Error> {
         let registry = &self.settings.registry;
-        if caller.scopes.as_ref().is_some_and(|scopes| !scopes.contains(&scopes::Scope::Catalog)) {
+        if !self.is_covered(caller, |scope| *scope == scopes::Scope::Catalog) {
             return Err(Error::OutOfScope);
         }
         let of_registry = self.registry_rules().await?;
@@ -150,13 +172,13 @@ impl Domain {
         Ok(allowed)
     }
 
-    /// Goes on only where the caller administers the registry: `action` is one of Berth's own, `berth:...`, on no resource
+    /// Goes on only where the caller administers the server: `action` is one of Berth's own, `berth:...`, on no resource
     /// in particular.
     pub(crate) fn allow_administration(&self, caller: &Caller, action: &'static str) -> Result<(), Error> {
-        self.judge(caller, &Question::new(action, "*", &self.settings.registry.account), Surroundings::default())
+        self.judge(caller, &Question::new(action, "*", &self.home.account), Surroundings::default())
     }
 
-    /// Goes on only for callers who may read the registry's figures.
+    /// Goes on only for callers who may read the server's figures.
     pub fn allow_figures(&self, caller: &Caller) -> Result<(), Error> {
         self.allow_administration(caller, "berth:GetMetrics")
     }
@@ -173,9 +195,10 @@ impl Domain {
         {
             return Ok(());
         }
-        if caller.scopes.is_some() && !question.action.starts_with("ecr:") {
+        if caller.narrowing.is_some() && !question.action.starts_with("ecr:") {
             return Err(Error::OutOfScope);
         }
+        scopes::ensure_covers(caller, question.action)?;
         if self.decision(caller, question, around, |decision| decision.is_allowed()) {
             return Ok(());
         }

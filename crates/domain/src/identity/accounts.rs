@@ -62,7 +62,7 @@ impl Domain {
     /// Takes an account away that holds nothing any more but its administrator.
     pub async fn delete_account(&self, caller: &Caller, id: &AccountId) -> Result<(), Error> {
         self.allow_administration(caller, "berth:DeleteAccount")?;
-        if *id == self.settings.registry.account {
+        if *id == self.home.account {
             return Err(IdentityError::Invalid("The registry's own account cannot be deleted.".to_owned()).into());
         }
         let id = id.clone();

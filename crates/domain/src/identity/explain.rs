@@ -47,14 +47,16 @@ impl Domain {
         let texts = self.database.read(move |txn| texts_of_arn(txn, &of, &arn)).await?;
         let rights = Rights::compile(&texts)?;
         let context = with_tags(context_of(&asked.context), "aws:PrincipalTag", &texts.tags);
-        let registry = &self.settings.registry;
+        let resource_account = asked.resource.split(':').nth(4).unwrap_or(account.as_str());
         // What is about the registry's side is for those whose account it is.
-        let ours = registry.account == account;
+        let ours = resource_account == account.as_str();
+        let region = self.regions().find(|region| asked.resource.split(':').nth(3) == Some(region.as_str()));
+        let here = self.registry_of(Some(&account), region).await?;
         let rules = match repository_of(&asked.resource).filter(|_| ours) {
-            Some(name) => Some(self.repository_rules(&name).await?),
+            Some(name) => Some(here.repository_rules(&name).await?),
             None => None,
         };
-        let of_registry = self.registry_rules().await?;
+        let of_registry = here.registry_rules().await?;
         let around = Surroundings {
             resource: rules.as_ref().and_then(|rules| rules.policy.as_ref()),
             registry: of_registry.as_ref().as_ref().filter(|_| ours && asked.action.starts_with("ecr:")),
@@ -62,7 +64,6 @@ impl Domain {
         let tags = rules.as_ref().map_or(&[][..], |rules| &rules.tags);
         let context = with_tags(with_tags(context, "ecr:ResourceTag", tags), "aws:ResourceTag", tags);
         let principal = principal(&asked.principal_arn, account.as_str())?;
-        let resource_account = asked.resource.split(':').nth(4).unwrap_or(account.as_str());
         let request = Request {
             action: &asked.action,
             resource: &asked.resource,

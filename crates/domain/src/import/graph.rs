@@ -112,7 +112,7 @@ impl<'w, 'i> Walk<'w, 'i> {
             Ok(_) | Err(Error::ManifestUnknown(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        let (found, bytes) = domain.get_manifest(caller, self.target, &Reference::Digest(digest.clone())).await?;
+        let (found, bytes) = domain.read_manifest(caller, self.target, &Reference::Digest(digest.clone())).await?;
         let content_type = Some(found.media_type.to_string());
         let push = Push { reference: Reference::Digest(digest), tags: vec![tag.clone()], content_type, bytes };
         match domain.push_manifest(caller, self.target, push).await {
@@ -181,7 +181,7 @@ impl<'w, 'i> Walk<'w, 'i> {
         hint: Option<String>,
     ) -> Result<Result<Loaded, String>, ImportError> {
         let (run, reference) = (&self.run, Reference::Digest(digest.clone()));
-        let (content_type, bytes, is_here) = match run.domain.get_manifest(run.caller, self.target, &reference).await {
+        let (content_type, bytes, is_here) = match run.domain.read_manifest(run.caller, self.target, &reference).await {
             Ok((found, bytes)) => (Some(found.media_type.to_string()), bytes, true),
             Err(Error::ManifestUnknown(_) | Error::RepositoryUnknown(_) | Error::Damaged(_)) => {
                 let read = match read {

@@ -4,6 +4,7 @@ use berth_oci::digest::Digest;
 use berth_oci::tag::Tag;
 use berth_transfer::SourceError;
 
+use crate::ecr_error::EcrError;
 use crate::error::Error;
 
 /// More than this that was left out is counted, but not listed one by one.
@@ -80,7 +81,7 @@ pub enum ImportError {
 /// Sorts an error of the registry: the reason why one image cannot come, or the end of the import.
 pub(super) fn reason(error: Error) -> Result<String, ImportError> {
     match error {
-        Error::ReferencesMissing(missing) => {
+        Error::ReferencesMissing(missing) | Error::Ecr(EcrError::ChildrenMissing(missing)) => {
             let first = missing.first().map(ToString::to_string).unwrap_or_default();
             Ok(format!("it refers to content that did not come: {first}, {} in all", missing.len()))
         }
@@ -91,6 +92,7 @@ pub(super) fn reason(error: Error) -> Result<String, ImportError> {
         | Error::SizeMismatch { .. }
         | Error::LayerTooLarge { .. }
         | Error::QuotaExceeded { .. }
+        | Error::Ecr(EcrError::LimitExceeded { .. } | EcrError::TagImmutable { .. })
         | Error::RepositoryUnknown(_)
         | Error::Damaged(_)
         // Something was deleted or expired under our hands.

@@ -33,6 +33,9 @@ impl Domain {
     ) -> Result<Mount, Error> {
         self.allow(caller, Action::InitiateLayerUpload, name).await?;
         self.ensure_not_read_only()?;
+        if !self.blob_mounting_enabled().await? {
+            return Ok(Mount::NotFound);
+        }
         for source in self.mount_sources(digest, from).await? {
             if self.may(caller, Action::GetDownloadUrlForLayer, &source).await?
                 && self.link_from(caller, name, digest, &source).await?
@@ -68,7 +71,8 @@ impl Domain {
         digest: &Digest,
         source: &RepositoryName,
     ) -> Result<bool, Error> {
-        let (settings, now, principal) = (self.settings.clone(), self.clock.now(), caller.principal().to_owned());
+        let pusher = self.pusher(caller, name).await?;
+        let (settings, now) = (self.settings.clone(), self.clock.now());
         let (name, digest, source) = (name.clone(), digest.clone(), source.clone());
         self.database
             .write(move |txn| {
@@ -78,7 +82,7 @@ impl Domain {
                 let Some(blob) = blobs::find_linked(txn, source, &digest)?.filter(|blob| !blob.quarantined) else {
                     return Ok(false);
                 };
-                let target = for_push(txn, &settings, &name, &principal, now)?;
+                let target = for_push(txn, &settings, &name, &pusher, now)?;
                 blobs::link(txn, target, &digest, blob.id, blob.size, now)?;
                 quota::ensure_within(txn, target, &settings)?;
                 Ok(true)

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use berth_aws::AccountId;
+use berth_aws::ecr::mutability::TagMutability;
+use berth_aws::ecr::shapes as s;
 use berth_domain::backup::{self, BackupError};
 use berth_domain::identity::Owner;
 use berth_domain::identity::explain::Explain;
@@ -10,9 +12,10 @@ use berth_domain::identity::policies::{NewPolicy, PolicyScope};
 use berth_domain::identity::principals::{NewPrincipal, PrincipalChange};
 use berth_domain::identity::simulate::Simulation;
 use berth_domain::identity::tags::Tagged;
-use berth_domain::images::Push;
+use berth_domain::images::{ImageId, ImageKey, Push, PutImage, TagStatus};
 use berth_domain::import::{ImportError, LeftOut, Options, Progress};
 use berth_domain::repair::Spare;
+use berth_domain::repositories::NewRepository;
 use berth_domain::sts::AssumeRole;
 use berth_domain::{Action, Caller, Error};
 use berth_oci::digest::Algorithm;
@@ -23,13 +26,15 @@ use berth_store_blob::{FilesystemStore, ObjectArchive};
 use berth_transfer::folder::LayoutSource;
 use bytes::Bytes;
 
+use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 19] = [
+const WITHOUT_CALLER: [&str; 21] = [
     "administrator",
     "authenticate",
     "authenticate_bearer",
+    "authenticate_download",
     "authenticate_signed",
     "blob_totals",
     "collect_garbage",
@@ -46,17 +51,33 @@ const WITHOUT_CALLER: [&str; 19] = [
     "set_administrator_key",
     "verify",
     "write_key_usage",
+    "write_pull_times",
 ];
 /// What a handle that was given to a caller who may is good for, and what decides nothing.
-const AFTERWARDS: [&str; 5] = ["open", "blob_address", "now", "read_blob", "settings"];
+const AFTERWARDS: [&str; 8] =
+    ["open", "blob_address", "in_registry", "now", "read_blob", "regions", "registry_of", "settings"];
 /// What everybody with credentials may do about themselves, and a token that opens nothing beyond what its holder may.
 const FOR_EVERYBODY: [&str; 3] = ["caller_identity", "get_session_token", "issue_bearer"];
 
 /// Calls every operation that takes a caller; the answers by the operation's name.
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {
-    let (domain, repository) = (&registry.domain, name(repository));
+    let mut answers = of_registry(registry, caller, &name(repository)).await;
+    answers.push(("allow_figures", registry.domain.allow_figures(caller)));
+    answers.extend(identities(registry, caller).await);
+    answers.push(("import", import(registry, caller).await));
+    answers.extend(keeping(registry, caller).await);
+    answers
+}
+
+/// What is done to a registry and its repositories.
+async fn of_registry(
+    registry: &TestRegistry,
+    caller: &Caller,
+    repository: &RepositoryName,
+) -> Vec<(&'static str, Result<(), Error>)> {
+    let domain = &registry.domain;
     let (blob, tag) = (digest(b"layer"), reference("one"));
-    let id = domain.begin_upload(&registry.admin, &repository, Algorithm::Sha256).await.unwrap();
+    let id = domain.begin_upload(&registry.admin, repository, Algorithm::Sha256).await.unwrap();
     let push = Push {
         reference: reference("two"),
         tags: Vec::new(),
@@ -69,35 +90,75 @@ async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec
         };
     }
     let mut answers = answers![
-        check_blob(&repository, &blob),
-        get_blob(&repository, &blob),
-        resolve(&repository, &tag),
-        get_manifest(&repository, &tag),
-        referrers(&repository, &blob, None, ""),
-        list_tags(&repository, "", 10),
-        tag_history(&repository, &Tag::parse("one").unwrap(), 10),
-        image_sizes(&repository, 0, 10),
+        check_blob(repository, &blob),
+        get_blob(repository, &blob),
+        resolve(repository, &tag),
+        get_manifest(repository, &tag),
+        referrers(repository, &blob, None, ""),
+        list_tags(repository, "", 10),
+        tag_history(repository, &Tag::parse("one").unwrap(), 10),
+        image_sizes(repository, 0, 10),
         catalog("", 10),
         repository_sizes("", 10),
-        begin_upload(&repository, Algorithm::Sha256),
-        upload_status(&repository, &id),
-        append_to_upload(&repository, &id, None, &mut body(b"x")),
-        finish_upload(&repository, &id, None, &mut body(b"y"), &digest(b"xy")),
-        cancel_upload(&repository, &id),
-        mount_blob(&repository, &blob, None),
-        push_manifest(&repository, push),
-        delete_manifest(&repository, &tag),
-        delete_blob(&repository, &blob),
+        begin_upload(repository, Algorithm::Sha256),
+        upload_status(repository, &id),
+        append_to_upload(repository, &id, None, &mut body(b"x")),
+        finish_upload(repository, &id, None, &mut body(b"y"), &digest(b"xy")),
+        cancel_upload(repository, &id),
+        mount_blob(repository, &blob, None),
+        push_manifest(repository, push),
+        delete_manifest(repository, &tag),
+        delete_blob(repository, &blob),
     ];
+    answers.extend(images_by_ecr(registry, caller, repository).await);
     answers.push(("allow_catalog", domain.allow_catalog(caller).await));
-    answers.push(("allow", domain.allow(caller, Action::BatchGetImage, &repository).await));
+    answers.push(("allow", domain.allow(caller, Action::BatchGetImage, repository).await));
     answers
-        .push(("allow_beforehand", domain.allow_beforehand(&caller.clone(), Action::BatchGetImage, &repository).await));
-    answers.push(("allow_figures", domain.allow_figures(caller)));
-    answers.extend(identities(registry, caller).await);
-    answers.extend(policies(registry, caller, &repository).await);
-    answers.push(("import", import(registry, caller).await));
-    answers.extend(keeping(registry, caller).await);
+        .push(("allow_beforehand", domain.allow_beforehand(&caller.clone(), Action::BatchGetImage, repository).await));
+    answers.extend(policies(registry, caller, repository).await);
+    answers.extend(ecr(registry, caller, repository).await);
+    let unserved = domain.unserved_on_repository(caller, Action::StartImageScan, repository).await;
+    answers.push(("unserved_on_repository", unserved));
+    answers.push(("unserved_on_registry", domain.unserved_on_registry(caller, "ecr:PutSigningConfiguration").await));
+    answers
+}
+
+/// What only the API of ECR does with images and layers.
+async fn images_by_ecr(
+    registry: &TestRegistry,
+    caller: &Caller,
+    repository: &RepositoryName,
+) -> Vec<(&'static str, Result<(), Error>)> {
+    let (domain, blob) = (&registry.domain, digest(b"layer"));
+    let ids = [ImageId { digest: None, tag: Some(Tag::parse("one").unwrap()) }];
+    let id = domain.begin_layer_upload(&registry.admin, repository).await.unwrap();
+    let put = PutImage {
+        manifest: Bytes::from(image(b"{}", &[b"layer"])),
+        media_type: None,
+        digest: None,
+        tag: Some(Tag::parse("three").unwrap()),
+    };
+    macro_rules! answers {
+        ($($operation:ident($($argument:expr),*)),* $(,)?) => {
+            vec![$((stringify!($operation), domain.$operation(caller, $($argument),*).await.map(drop))),*]
+        };
+    }
+    let blobs = [blob.clone()];
+    let address = domain.layer_address(caller, repository, &blob).await.map(drop);
+    let mut answers = answers![
+        list_images(repository, TagStatus::Any, &ImageKey::default(), 10),
+        describe_images(repository, &ids),
+        describe_images_behind(repository, TagStatus::Any, "", 10),
+        get_images(repository, &ids, &[]),
+        delete_images(repository, &ids),
+        put_image(repository, put),
+        image_referrers(repository, &blob, &[], "", 10),
+        layer_availability(repository, &blobs),
+        begin_layer_upload(repository),
+        upload_layer_part(repository, &id, 0, 0, Bytes::from_static(b"x")),
+        complete_layer_upload(repository, &id, &blobs),
+    ];
+    answers.push(("layer_address", address));
     answers
 }
 
@@ -209,9 +270,72 @@ async fn policies(
         ("get_repository_policy", domain.get_repository_policy(caller, repository).await.map(drop)),
         ("delete_repository_policy", domain.delete_repository_policy(caller, repository).await.map(drop)),
         ("tag_repository", domain.tag_repository(caller, repository, Vec::new()).await),
-        ("set_registry_policy", domain.set_registry_policy(caller, None).await.map(drop)),
+        ("untag_repository", domain.untag_repository(caller, repository, vec!["key".to_owned()]).await),
+        ("tags_of_repository", domain.tags_of_repository(caller, repository).await.map(drop)),
+        ("set_registry_policy", domain.set_registry_policy(caller, "{}".to_owned()).await),
         ("get_registry_policy", domain.get_registry_policy(caller).await.map(drop)),
+        ("delete_registry_policy", domain.delete_registry_policy(caller).await.map(drop)),
     ]
+}
+
+/// What ECR's API makes of repositories and sets for the registry.
+async fn ecr(
+    registry: &TestRegistry,
+    caller: &Caller,
+    repository: &RepositoryName,
+) -> Vec<(&'static str, Result<(), Error>)> {
+    let (domain, names) = (&registry.domain, std::slice::from_ref(repository));
+    let new = NewRepository {
+        name: repository.clone(),
+        mutability: TagMutability::default(),
+        scan_on_push: false,
+        encryption: None,
+        tags: Vec::new(),
+    };
+    macro_rules! answers {
+        ($($operation:ident($($argument:expr),*)),* $(,)?) => {
+            vec![$((stringify!($operation), domain.$operation(caller, $($argument),*).await.map(drop))),*]
+        };
+    }
+    let mut answers = answers![
+        create_repository(new),
+        describe_repositories(names),
+        describe_repositories_behind("", 10),
+        put_tag_mutability(repository, TagMutability::default()),
+        put_scan_on_push(repository, true),
+        put_lifecycle_policy(repository, "{}"),
+        get_lifecycle_policy(repository),
+        delete_lifecycle_policy(repository),
+        repository_scanning(names),
+        create_template(s::CreateRepositoryCreationTemplateRequest::default()),
+        update_template(s::UpdateRepositoryCreationTemplateRequest::default()),
+        delete_template("a"),
+        describe_templates(&[]),
+        describe_templates_behind("", 10),
+        get_account_setting("BLOB_MOUNTING"),
+        put_account_setting("BLOB_MOUNTING", "ENABLED"),
+        register_exclusion("none"),
+        deregister_exclusion("none"),
+        list_exclusions("", 10),
+        put_replication(s::ReplicationConfiguration::default()),
+        describe_registry(),
+        put_registry_scanning(None, None),
+        get_registry_scanning(),
+        put_signing(s::SigningConfiguration::default()),
+        get_signing(),
+        delete_signing(),
+        create_pull_through_rule(s::CreatePullThroughCacheRuleRequest::default()),
+        update_pull_through_rule(s::UpdatePullThroughCacheRuleRequest::default()),
+        delete_pull_through_rule("a"),
+        describe_pull_through_rules(&[]),
+        describe_pull_through_rules_behind("", 10),
+        delete_repository(repository, true),
+    ];
+    let unserved = domain.unserved_on_repository::<()>(caller, Action::StartImageScan, repository).await;
+    answers.push(("unserved_on_repository", unserved));
+    let unserved = domain.unserved_on_registry::<()>(caller, "ecr:StartReplicationBackfill").await;
+    answers.push(("unserved_on_registry", unserved));
+    answers
 }
 
 /// What operators do for keeping content.
@@ -282,11 +406,28 @@ async fn a_principal_without_rights_may_do_nothing() {
     assert_eq!(registry.tags("closed/a").await, ["one"]);
 }
 
+/// Rights in one's own account are none in another's registry.
+#[tokio::test]
+async fn a_principal_with_every_right_may_do_nothing_in_another_account() {
+    let (mut registry, _) = two_accounts().await;
+    let every = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let caller = registry.user("mighty", Some(every)).await;
+    registry.domain = others(&registry.domain).await;
+    registry.admin = registry.domain.operator_of(&other());
+    for repository in ["open/a", "closed/a"] {
+        registry.image(repository, "one", b"{}", &[b"layer"]).await;
+        for (operation, answer) in of_registry(&registry, &caller, &name(repository)).await {
+            assert!(matches!(answer, Err(Error::Denied { .. })), "{operation}: {answer:?}");
+        }
+    }
+    assert_eq!(registry.tags("closed/a").await, ["one"]);
+}
+
 #[tokio::test]
 async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
     let registry = filled().await;
     for (operation, answer) in walk(&registry, &Caller::anonymous(), "closed/a").await {
-        let lists_what_is_open = matches!(operation, "catalog" | "allow_catalog");
+        let lists_what_is_open = matches!(operation, "catalog" | "allow_catalog" | "describe_repositories_behind");
         let is_right = matches!((&answer, lists_what_is_open), (Ok(()), true) | (Err(Error::Unauthenticated), false));
         assert!(is_right, "{operation}: {answer:?}");
     }
@@ -296,9 +437,15 @@ async fn a_stranger_may_pull_what_is_open_and_nothing_else() {
         "allow_catalog",
         "catalog",
         "check_blob",
+        "describe_repositories",
+        "describe_repositories_behind",
         "get_blob",
+        "get_images",
         "get_manifest",
         "image_sizes",
+        "layer_address",
+        "layer_availability",
+        "list_images",
         "list_tags",
         "referrers",
         "resolve",

@@ -122,7 +122,7 @@ async fn identities(registry: &TestRegistry) {
     let open = document.replace("\"Action\"", "\"Principal\":\"*\",\"Action\"");
     domain.set_repository_policy(admin, &name("team/app"), &open, true).await.unwrap();
     domain.tag_repository(admin, &name("team/app"), tags).await.unwrap();
-    domain.set_registry_policy(admin, Some(open)).await.unwrap();
+    domain.set_registry_policy(admin, open).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ impl Collector for Heard {
     async fn rest(&mut self) {}
 }
 
-async fn collect(registry: &TestRegistry) -> Collected {
+pub async fn collect(registry: &TestRegistry) -> Collected {
     registry.domain.collect_garbage(false, &mut Heard::default()).await.unwrap()
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_domain::Error;
+use berth_domain::images::ImageFailure;
 use berth_domain::verify::{Finding, Pace};
+use berth_domain::{EcrError, Error};
 
 use crate::registry::{TestRegistry, digest, name};
 
@@ -61,6 +62,24 @@ async fn damage_is_found_refused_and_repaired_by_a_push() {
     registry.domain.get_blob(&registry.admin, &name("a"), &blob).await.unwrap();
     let verified = registry.domain.verify(&mut Hashed::default()).await.unwrap();
     assert!(verified.findings.is_empty(), "{verified:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_may_be_put_again() {
+    let registry = TestRegistry::new().await;
+    registry.blob("a", b"{}").await;
+    let manifest = crate::registry::about(b"subject", "example/large", &"x".repeat(100_000));
+    registry.put("a", &manifest, Some("one")).await.unwrap();
+    let exists = registry.put("a", &manifest, Some("one")).await;
+    assert!(matches!(exists, Err(Error::Ecr(EcrError::ImageExists { .. }))), "{exists:?}");
+    damage(&registry, &manifest);
+    let get = async || {
+        let ids = [crate::registry::tagged("one")];
+        registry.domain.get_images(&registry.admin, &name("a"), &ids, &[]).await.unwrap().remove(0)
+    };
+    assert_eq!(get().await.unwrap_err(), ImageFailure::Damaged);
+    registry.put("a", &manifest, Some("one")).await.unwrap();
+    assert_eq!(get().await.unwrap().bytes, manifest);
 }
 
 #[tokio::test]

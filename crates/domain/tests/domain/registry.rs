@@ -10,7 +10,7 @@ use berth_aws::{AccountId, Region};
 use berth_domain::administrator::AccessKey;
 use berth_domain::identity::Owner;
 use berth_domain::identity::principals::NewPrincipal;
-use berth_domain::images::{Push, Pushed};
+use berth_domain::images::{ImageId, Push, Pushed, PutImage};
 use berth_domain::seal::ServerKey;
 use berth_domain::sts::TemporaryCredentials;
 use berth_domain::{Body, Caller, Domain, Error, Parts, Settings};
@@ -19,7 +19,7 @@ use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
 use berth_oci::tag::Tag;
 use berth_store::repositories::Registry;
-use berth_store::{Clock, Database, Row, SystemRandom, Timestamp};
+use berth_store::{Clock, Database, Row, SystemRandom, Timestamp, Transaction, parameters};
 use berth_store_blob::FilesystemStore;
 use berth_store_sql::postgres::PostgresUrl;
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
@@ -86,6 +86,21 @@ pub fn digest(bytes: &[u8]) -> Digest {
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     hex::decode(digest(bytes).to_string().strip_prefix("sha256:").unwrap()).unwrap().try_into().unwrap()
+}
+
+/// An image by its tag.
+pub fn tagged(tag: &str) -> ImageId {
+    ImageId { digest: None, tag: Some(Tag::parse(tag).unwrap()) }
+}
+
+/// An image by its digest.
+pub fn with_digest(manifest: &[u8]) -> ImageId {
+    ImageId { digest: Some(digest(manifest)), tag: None }
+}
+
+/// An image by both.
+pub fn both(manifest: &[u8], tag: &str) -> ImageId {
+    ImageId { digest: Some(digest(manifest)), ..tagged(tag) }
 }
 
 /// A body of these bytes.
@@ -242,6 +257,21 @@ impl TestRegistry {
     /// A second connection to the database, for a look at its rows.
     pub async fn database(&self) -> Database {
         database(self.folder.path(), self.url.as_deref()).await
+    }
+
+    /// Sets which tags of a repository may move.
+    pub async fn set_mutability(&self, repository: &str, mode: &'static str, filters: &'static str) {
+        let repository = repository.to_owned();
+        let sql = "UPDATE repositories SET tag_mutability = ?2, mutability_filters = ?3 WHERE name = ?1";
+        let write = move |txn: &mut dyn Transaction| txn.execute(sql, parameters![&repository, mode, filters]);
+        self.database().await.write(write).await.unwrap();
+    }
+
+    /// Puts an image by the rules of ECR.
+    pub async fn put(&self, repository: &str, manifest: &[u8], tag: Option<&str>) -> Result<Pushed, Error> {
+        let manifest = Bytes::copy_from_slice(manifest);
+        let put = PutImage { manifest, media_type: None, digest: None, tag: tag.map(|tag| Tag::parse(tag).unwrap()) };
+        self.domain.put_image(&self.admin, &name(repository), put).await
     }
 
     pub async fn try_blob(&self, repository: &str, bytes: &[u8]) -> Result<Digest, Error> {

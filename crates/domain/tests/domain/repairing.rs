@@ -1,5 +1,6 @@
 //! What was damaged or lost comes back: from backups, from another registry, from the blob store itself; and blobs move.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use berth_store::{BlobKey, BlobStore, StoreError, Timestamp, Transaction, Value}
 use berth_store_blob::{FilesystemStore, MovingStore, ObjectArchive};
 
 use crate::keeping::Hashed;
+use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, count_files, digest, image, index, name, reference};
 
 struct Nobody;
@@ -78,6 +80,40 @@ async fn damage_of_every_kind_is_repaired_from_backups() {
     assert_eq!(bytes, manifest);
 }
 
+/// Two registries have a repository of one name: what is missing in one is brought back there, not in the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_accounts_registry_is_repaired_in_its_own_place() {
+    let (mut registry, _) = two_accounts().await;
+    let (home, admin) = (registry.domain.clone(), registry.admin.clone());
+    registry.image("team/app", "1", b"{}", &[b"ours"]).await;
+    registry.domain = others(&home).await;
+    registry.admin = home.operator_of(&other());
+    registry.image("team/app", "1", b"{}", &[b"unlinked"]).await;
+    let listed = registry.image("team/app", "child", b"{}", &[b"theirs"]).await;
+    registry.push("team/app", "all", &index(&[&listed]), &[]).await.unwrap();
+    let theirs = std::mem::replace(&mut registry.domain, home);
+    registry.admin = admin;
+    let folder = tempfile::tempdir().unwrap();
+    let archive = ObjectArchive::folder(folder.path()).unwrap();
+    registry.domain.back_up(&registry.admin, &archive, tempfile::tempfile().unwrap(), None, &Nobody).await.unwrap();
+    let of = |bytes: &[u8]| vec![Value::from(&digest(bytes))];
+    run(&registry, "DELETE FROM tags WHERE digest = ?1", of(&listed)).await;
+    run(&registry, "DELETE FROM manifests WHERE digest = ?1", of(&listed)).await;
+    run(&registry, "DELETE FROM repository_blobs WHERE digest = ?1", of(b"unlinked")).await;
+    let found = serde_json::to_value(findings(&registry).await).unwrap();
+    assert_eq!(found[0]["registry"], "111111111111/us-east-1", "{found}");
+
+    let repaired = repair(&registry, &archive).await;
+    assert_eq!((repaired.repaired.len(), repaired.left.len()), (2, 0), "{repaired:?}");
+    assert_eq!(findings(&registry).await, []);
+    let operator = registry.domain.operator_of(&other());
+    theirs.get_blob(&operator, &name("team/app"), &digest(b"unlinked")).await.unwrap();
+    let child = reference(&digest(&listed).to_string());
+    theirs.get_manifest(&operator, &name("team/app"), &child).await.unwrap();
+    let here = registry.domain.get_manifest(&registry.admin, &name("team/app"), &child).await;
+    assert!(matches!(here, Err(Error::ManifestUnknown(_))));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_backup_has_is_told_and_stays_quarantined() {
     let registry = TestRegistry::new().await;
@@ -106,8 +142,11 @@ async fn a_lost_database_leaves_blobs_and_large_manifests() {
     let large = registry.image("team/app", "large", b"{}", &layers).await;
     assert!(large.len() > 64 * 1024);
     registry.image("team/app", "small", b"{\"a\":1}", &[b"another"]).await;
+    let reversed: Vec<&[u8]> = layers.iter().rev().copied().collect();
+    let other_large = registry.image("team/other", "large", b"{}", &reversed).await;
     let incomplete = image(b"{}", &[&layers[..], &[b"never pushed"]].concat());
-    let lost = registry.restarted(|_| {}).await;
+    // They go into one repository, and no limit stands against that.
+    let lost = registry.restarted(|settings| settings.images_per_repository = 1).await;
     run(&lost, "DELETE FROM tags WHERE digest <> ?1", vec!["".into()]).await;
     for table in ["manifest_references", "manifests", "repository_blobs", "blobs", "tag_history", "repositories"] {
         let sql: &'static str = Box::leak(format!("DELETE FROM {table} WHERE ?1 <> ''").into_boxed_str());
@@ -117,8 +156,8 @@ async fn a_lost_database_leaves_blobs_and_large_manifests() {
     let other = FilesystemStore::open(lost.blobs_folder()).unwrap();
     store(&other, &incomplete).await;
     let rebuilt = lost.domain.rebuild(&lost.admin, &name("recovered"), &mut Hashed::default()).await.unwrap();
-    assert_eq!((rebuilt.blobs, rebuilt.copies), (604, 1), "{rebuilt:?}");
-    assert_eq!(rebuilt.manifests, [digest(&large)]);
+    assert_eq!((rebuilt.blobs, rebuilt.copies), (605, 1), "{rebuilt:?}");
+    assert_eq!(BTreeSet::from_iter(rebuilt.manifests), [digest(&large), digest(&other_large)].into());
     assert_eq!(rebuilt.incomplete.len(), 1);
     let found =
         lost.domain.get_manifest(&lost.admin, &name("recovered"), &reference(&digest(&large).to_string())).await;

@@ -207,7 +207,8 @@ async fn a_closed_registry_takes_nothing_and_gives_everything() {
 
 #[tokio::test]
 async fn repositories_come_into_being_only_where_that_is_allowed() {
-    let registry = TestRegistry::with(|settings| settings.create_on_push = false).await;
+    let registry =
+        TestRegistry::with(|settings| settings.create_on_push = berth_domain::settings::CreateOnPush::Never).await;
     assert!(matches!(registry.try_blob("a", b"x").await, Err(Error::RepositoryUnknown(_))));
     assert_eq!(registry.files(), 0);
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use berth_domain::images::Push;
 use berth_domain::uploads::Mount;
-use berth_domain::{Caller, Domain, Error};
+use berth_domain::{Caller, Domain, EcrError, Error};
 use berth_oci::digest::Digest;
 use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
@@ -151,7 +151,7 @@ impl Client {
         let what = format!("PUT {} at {tags:?}", short(&manifest.digest));
         let outcome = self.heard(&what, repository, &result);
         self.world.model.borrow_mut().end_put(repository, &manifest.digest, &tags, begun, outcome);
-        if let Err(Error::ReferencesMissing(missing)) = &result {
+        if let Err(Error::ReferencesMissing(missing) | Error::Ecr(EcrError::ChildrenMissing(missing))) = &result {
             for digest in missing {
                 self.must_not_be_missing("PUT", repository, digest, begun);
                 if self.world.must_have_manifest(repository, digest, begun) {
@@ -220,6 +220,6 @@ pub fn grace() -> i64 {
     i64::try_from(GRACE.as_millis()).unwrap()
 }
 
-fn half_grace() -> i64 {
+pub fn half_grace() -> i64 {
     grace() / 2
 }

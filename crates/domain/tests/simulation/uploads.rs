@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_domain::{Body, BodyFailed, Error};
+use berth_domain::{Body, BodyFailed, EcrError, Error};
 use berth_oci::digest::{Algorithm, Digest};
 use bytes::Bytes;
 
-use crate::clients::{Client, grace, short};
+use crate::clients::{Client, grace, half_grace, short};
 use crate::model::Outcome;
 use crate::world::{OpenUpload, UPLOAD_TTL};
 
@@ -96,7 +96,14 @@ impl Client {
         let part = rest.slice(..self.world.chaos.below(rest.len() + 1));
         let (mut body, sent) = (self.body(&part, true), self.sent());
         let (name, at) = (self.name(upload.repository), Some(offset));
-        let result = self.domain.append_to_upload(&self.caller, name, &upload.id, at, &mut body).await;
+        let result = if !part.is_empty() && self.world.chaos.chance(1, 3) {
+            let last = offset + part.len() as u64 - 1;
+            let bytes = part.clone();
+            let sent = self.domain.upload_layer_part(&self.caller, name, &upload.id, offset, last, bytes).await;
+            sent.map(|last| last + 1)
+        } else {
+            self.domain.append_to_upload(&self.caller, name, &upload.id, at, &mut body).await
+        };
         let outcome = self.heard(&format!("PATCH {} bytes at {offset}", part.len()), upload.repository, &result);
         match result {
             Ok(now) => {
@@ -130,7 +137,37 @@ impl Client {
         Some(offset)
     }
 
+    /// Completes an upload by the API of ECR; `None` where that takes no upload of such parts.
+    async fn complete(&self, upload: &OpenUpload) -> Option<bool> {
+        let (begun, asked, digests) = (self.world.tick(), self.world.now(), [upload.blob.clone()]);
+        let name = self.name(upload.repository);
+        let result = self.domain.complete_layer_upload(&self.caller, name, &upload.id, &digests).await;
+        self.heard(&format!("complete {}", short(&upload.blob)), upload.repository, &result);
+        match result {
+            Ok(_) => self.promised(upload.repository, &upload.blob, begun, asked + grace()),
+            Err(Error::Ecr(EcrError::LayerExists(_))) => {
+                self.promised(upload.repository, &upload.blob, begun, asked + half_grace());
+            }
+            Err(Error::Ecr(EcrError::LayerPartTooSmall { .. })) => return None,
+            Err(error) => {
+                let is_wrong = matches!(error, Error::Ecr(EcrError::InvalidLayer { .. } | EcrError::EmptyUpload));
+                if is_wrong && *self.world.power_losses.borrow() == 0 {
+                    self.world.violated(|| format!("an upload came to other bytes than were sent: {error:?}"));
+                }
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
     async fn finish(&self, upload: &OpenUpload, bytes: &Bytes, offset: u64) -> bool {
+        let is_whole = offset > 0 && offset == bytes.len() as u64;
+        if is_whole
+            && self.world.chaos.chance(1, 2)
+            && let Some(done) = self.complete(upload).await
+        {
+            return done;
+        }
         let rest = bytes.slice(usize::try_from(offset).unwrap().min(bytes.len())..);
         let (begun, asked, mut body) = (self.world.tick(), self.world.now(), self.body(&rest, true));
         let (name, at) = (self.name(upload.repository), Some(offset));

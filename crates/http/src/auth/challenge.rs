@@ -6,7 +6,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::TokenEndpoint;
-use crate::server::requested_base;
+use crate::registry;
 
 /// What tokens are for.
 pub(crate) const SERVICE: &str = "berth";
@@ -15,13 +15,13 @@ pub(crate) const SERVICE: &str = "berth";
 pub(crate) const BASIC: &str = "Basic realm=\"berth\",service=\"ecr.amazonaws.com\"";
 
 /// The challenge that answers a request: one, never two. A Bearer one needs an address that the client can reach: the public
-/// URL, what a trusted proxy says, or what the client itself called the registry. Where there is none, Basic it is.
+/// URL or the registry's host, what a trusted proxy says, or what the client itself called the server. Where there is none, Basic it is.
 /// `is_too_small` says that a token came that opens something else.
 pub(crate) fn challenge(domain: &Domain, parts: &Parts, is_too_small: bool) -> String {
     if !domain.settings().hands_out_tokens {
         return BASIC.to_owned();
     }
-    let Some(base) = requested_base(parts) else { return BASIC.to_owned() };
+    let Some(base) = registry::base_of_request(domain, parts) else { return BASIC.to_owned() };
     let scope = scope(parts).map(|scope| format!(",scope=\"{scope}\"")).unwrap_or_default();
     let error = if is_too_small { ",error=\"insufficient_scope\"" } else { "" };
     format!("Bearer realm=\"{base}{}\",service=\"{SERVICE}\"{scope}{error}", TokenEndpoint::PATH)

@@ -9,9 +9,10 @@ mod challenge;
 mod token;
 
 use berth_domain::{Caller, Circumstances, Domain, Error};
-use http::HeaderMap;
+use berth_oci::endpoint::Endpoint;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::server::ClientOrigin;
 
@@ -45,16 +46,39 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented, Error> {
     }
 }
 
-/// Who sends a request. Nothing presented is an anonymous caller; something wrong is refused, never taken for that.
+/// The parameter of a download address that stands for credentials (ECR `GetDownloadUrlForLayer`).
+pub(crate) const DOWNLOAD_PASS: &str = "download";
+
+/// The pass of a download address. There are few parameters, and a pass needs no decoding.
+fn download_pass(parts: &Parts) -> Option<&str> {
+    let pairs = parts.uri.query()?.split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == DOWNLOAD_PASS).map(|(_, pass)| pass)
+}
+
+/// Whether a request is one that download addresses are for.
+fn is_download(parts: &Parts) -> bool {
+    parts.method == Method::GET && matches!(Endpoint::parse(parts.uri.path()), Ok(Endpoint::Blob { .. }))
+}
+
+/// Who sends a request. Nothing presented is an anonymous caller; something wrong is refused, never taken for that, and so are two
+/// kinds of credentials at once.
 pub async fn caller(domain: &Domain, parts: &Parts) -> Result<Caller, Error> {
-    let caller = match presented(&parts.headers)? {
+    let caller = match (presented(&parts.headers)?, download_pass(parts)) {
+        (Presented::Nothing, Some(pass)) if is_download(parts) => domain.authenticate_download(pass).await?,
+        (_, Some(_)) => return Err(Error::WrongCredentials),
+        (presented, None) => of_header(domain, presented).await?,
+    };
+    Ok(caller.under(circumstances(parts)))
+}
+
+async fn of_header(domain: &Domain, presented: Presented) -> Result<Caller, Error> {
+    Ok(match presented {
         Presented::Nothing => Caller::anonymous(),
         Presented::Basic(credentials) => {
             domain.authenticate(&credentials.user, credentials.password.as_bytes()).await?
         }
         Presented::Bearer(token) => domain.authenticate_bearer(&token).await?,
-    };
-    Ok(caller.under(circumstances(parts)))
+    })
 }
 
 /// What conditions of policies may ask about a request.

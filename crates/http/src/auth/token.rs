@@ -67,7 +67,8 @@ impl TokenEndpoint {
             Presented::Nothing | Presented::Basic(_) => super::caller(&self.domain, parts).await?,
         };
         let asked = scopes::asked(query.all("scope"));
-        Ok(self.domain.issue_bearer(&caller, asked).await?)
+        let registry = crate::registry::for_oci(&self.domain, &caller, parts).await?;
+        Ok(registry.issue_bearer(&caller, asked).await?)
     }
 }
 

@@ -22,16 +22,25 @@ use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
+/// The longest form, in bytes: a policy document, encoded, is far shorter.
+const LONGEST_FORM: usize = 1024 * 1024;
+const BAD_BODY: &str = "the request's body could not be read: it broke off, or is longer than this operation takes, or has more than \
+                        1 MiB and no Content-Length\n";
+
 /// The door.
 pub struct AwsDoor {
     domain: Arc<Domain>,
+    memory: body::Memory,
 }
 
 /// A request that was read to its end.
 pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
+    pub(crate) body_sha256: [u8; 32],
     pub(crate) request_id: String,
+    /// The region that it was signed for; empty until its signature was verified.
+    pub(crate) signed_region: String,
 }
 
 impl AwsDoor {
@@ -40,7 +49,7 @@ impl AwsDoor {
 
     /// A door to a registry.
     pub fn new(domain: Arc<Domain>) -> Self {
-        Self { domain }
+        Self { domain, memory: body::Memory::default() }
     }
 
     /// Whether a request may be for this door; others at the same path are a browser's.
@@ -53,7 +62,8 @@ impl AwsDoor {
     pub async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().map_or("none", RequestId::as_str).to_owned();
-        let mut call = Call { parts, body: Bytes::new(), request_id };
+        let (body_sha256, signed_region) = ([0; 32], String::new());
+        let mut call = Call { parts, body: Bytes::new(), body_sha256, request_id, signed_region };
         let mut response = self.read_and_answer(&mut call, body).await;
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -66,14 +76,18 @@ impl AwsDoor {
     /// The body is kept in memory, so it is taken only from those who show credentials of somebody.
     async fn read_and_answer(&self, call: &mut Call, body: RequestBody) -> Response<ResponseBody> {
         if let Err(error) = signed::ensure_known(&self.domain, call).await {
-            return refuse(call, error);
+            return refuse(&self.domain, call, error);
         }
-        call.body = match body::read(body).await {
+        let target = call.target();
+        let limit = target.as_deref().map_or(LONGEST_FORM, ecr::longest_body);
+        let body = match body::read(body, limit, &self.memory).await {
             Ok(body) => body,
-            Err(status) => return plain(status, "the request's body could not be read, or is longer than 1 MiB\n"),
+            Err(status) => return plain(status, BAD_BODY),
         };
-        match call.parts.headers.get(TARGET) {
-            Some(target) => self.json(call, target.to_str().unwrap_or_default()).await,
+        let _share = body.share;
+        (call.body, call.body_sha256) = (body.bytes, body.sha256);
+        match target {
+            Some(target) => self.json(call, &target).await,
             None => self.query(call).await,
         }
     }
@@ -97,7 +111,7 @@ impl AwsDoor {
     ) -> Result<(StatusCode, String), Failure> {
         // Who asks comes first: what is wrong with a request is told to those who may send one.
         let signed_for = api.map_or_else(|| vec!["sts", "iam"], |api| vec![api.signing_name()]);
-        let caller = signed::caller(&self.domain, call, &signed_for).await?;
+        let (caller, _) = signed::caller(&self.domain, call, &signed_for).await?;
         let form = form?;
         match api {
             Some(QueryApi::Iam) => Ok(crate::iam::answer(&self.domain, &caller, &form, &call.request_id).await),
@@ -107,18 +121,27 @@ impl AwsDoor {
     }
 
     /// ECR.
-    async fn json(&self, call: &Call, target: &str) -> Response<ResponseBody> {
+    async fn json(&self, call: &mut Call, target: &str) -> Response<ResponseBody> {
         let answered: Result<String, ecr::Failure> = async {
-            let caller = signed::caller(&self.domain, call, &["ecr"]).await?;
-            ecr::answer(&self.domain, &caller, call, target)
+            let (caller, region) = signed::caller(&self.domain, call, &["ecr"]).await?;
+            call.signed_region = region;
+            ecr::answer(&self.domain, &caller, call, target).await
         }
         .await;
-        let (status, body) = ecr::respond(answered);
+        let (status, body) = ecr::respond(&self.domain, answered);
         render(status, "application/x-amz-json-1.1", body, "ecr")
     }
 }
 
 impl Call {
+    /// What the header `X-Amz-Target` says. Several say nothing: who looked at another of them would see another operation.
+    fn target(&self) -> Option<String> {
+        let mut targets = self.parts.headers.get_all(TARGET).iter();
+        let target = targets.next()?;
+        let several = targets.next().is_some();
+        Some(target.to_str().ok().filter(|_| !several).unwrap_or_default().to_owned())
+    }
+
     /// The parameters: of the query string and of the body.
     fn form(&self) -> Result<Form, ProtocolError> {
         let query = self.parts.uri.query().unwrap_or_default();
@@ -167,9 +190,9 @@ fn no_operation(form: &Form) -> ProtocolError {
 }
 
 /// Says no to a request whose body was not read, in the words of its protocol.
-fn refuse(call: &Call, error: berth_domain::Error) -> Response<ResponseBody> {
+fn refuse(domain: &Domain, call: &Call, error: berth_domain::Error) -> Response<ResponseBody> {
     if call.parts.headers.contains_key(TARGET) {
-        let (status, body) = ecr::respond(Err(error.into()));
+        let (status, body) = ecr::respond(domain, Err(error.into()));
         return render(status, "application/x-amz-json-1.1", body, "ecr");
     }
     let (status, xml) = respond(&STS, Err(error.into()), &call.request_id);

@@ -1,9 +1,9 @@
 //! From a signed request to a caller (AWS Signature Version 4).
 
+use berth_aws::Region;
 use berth_aws::sigv4::{Demands, PathStyle, Presented, SignedRequest};
 use berth_domain::{Caller, Domain, Error};
 use http::header::HOST;
-use ring::digest::{SHA256, digest};
 
 use super::Call;
 use crate::auth::circumstances;
@@ -17,25 +17,27 @@ pub(super) async fn ensure_known(domain: &Domain, call: &Call) -> Result<(), Err
     domain.ensure_known_signer(&shown).await
 }
 
-/// Who signed a call to a service that clients know by one of these names.
-pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> Result<Caller, Error> {
+/// Who signed a call to a service that clients know by one of these names, and for which region.
+pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> Result<(Caller, String), Error> {
     let headers = headers(call);
     let headers = borrowed(&headers);
     let request = request(call, &headers);
     let shown = Presented::require(&request)?;
     let settings = domain.settings();
-    let own = settings.registry.region.as_str();
-    let regions = if services.contains(&"ecr") { &[own][..] } else { &[own, GLOBAL][..] };
+    let mut regions: Vec<&str> = domain.regions().map(Region::as_str).collect();
+    if !services.contains(&"ecr") && !regions.contains(&GLOBAL) {
+        regions.push(GLOBAL);
+    }
     let demands = Demands {
         now: domain.now().as_millis().div_euclid(1000),
         skew: u32::try_from(settings.clock_skew.as_secs()).unwrap_or(u32::MAX),
-        regions,
+        regions: &regions,
         services,
-        payload_sha256: payload_hash(&call.body),
+        payload_sha256: call.body_sha256,
         path_style: PathStyle::Normalized,
     };
     let caller = domain.authenticate_signed(&request, &shown, &demands).await?;
-    Ok(caller.under(circumstances(&call.parts)))
+    Ok((caller.under(circumstances(&call.parts)), shown.scope().region.clone()))
 }
 
 fn request<'a>(call: &'a Call, headers: &'a [(&'a str, &'a [u8])]) -> SignedRequest<'a> {
@@ -59,10 +61,4 @@ fn headers(call: &Call) -> Vec<(&str, Vec<u8>)> {
         headers.push(("host", authority.as_str().as_bytes().to_vec()));
     }
     headers
-}
-
-fn payload_hash(body: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, body).as_ref());
-    hash
 }

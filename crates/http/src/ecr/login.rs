@@ -2,32 +2,32 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_aws::ecr::shapes::{self as ecr, operations};
-use berth_aws::protocol::{Sensitive, Timestamp, parse_json, render_json};
+use berth_aws::ecr::shapes as s;
+use berth_aws::protocol::Sensitive;
 use berth_domain::login::TOKEN_USER;
-use berth_domain::{Caller, Domain};
 
-use super::Failure;
-use crate::aws::Call;
-use crate::server::requested_base;
+use super::context::time;
+use super::{Answer, Context};
 
-/// `GetAuthorizationToken`: one token, good for every registry that the caller may use. With `registryIds`, of which each must
-/// be this registry's account, an entry for each.
-pub(super) fn authorization_token(domain: &Domain, caller: &Caller, call: &Call) -> Result<String, Failure> {
-    let operation = &operations::GET_AUTHORIZATION_TOKEN;
-    let asked: ecr::GetAuthorizationTokenRequest = parse_json(operation, &call.body)?;
-    let token = domain.get_authorization_token(caller)?;
-    let own = domain.settings().registry.account.as_str();
-    let registries = asked.registry_ids.unwrap_or_else(|| vec![own.to_owned()]);
-    if let Some(other) = registries.iter().find(|id| *id != own) {
-        let message = format!("Invalid parameter at 'registryIds': there is no registry {other} here, only {own}");
-        return Err(Failure::InvalidParameter(message));
+/// `GetAuthorizationToken`: one token, good for every registry that the caller may use. With `registryIds` an entry for each.
+pub(super) async fn authorization_token(
+    cx: &Context<'_>,
+    asked: s::GetAuthorizationTokenRequest,
+) -> Answer<s::GetAuthorizationTokenResponse> {
+    let own = cx.registry(None).await?;
+    let token = own.get_authorization_token(cx.caller)?;
+    let mut registries = Vec::new();
+    for id in asked.registry_ids.unwrap_or_default() {
+        registries.push(cx.registry(Some(&id)).await?);
     }
-    let entry = || ecr::AuthorizationData {
+    if registries.is_empty() {
+        registries.push(own);
+    }
+    let entry = |endpoint| s::AuthorizationData {
         authorization_token: Some(Sensitive::new(STANDARD.encode(format!("{TOKEN_USER}:{}", token.password.reveal())))),
-        expires_at: Some(Timestamp(token.expires_at.as_millis())),
-        proxy_endpoint: requested_base(&call.parts),
+        expires_at: Some(time(token.expires_at)),
+        proxy_endpoint: endpoint,
     };
-    let data = registries.iter().map(|_| entry()).collect();
-    Ok(render_json(operation, &ecr::GetAuthorizationTokenResponse { authorization_data: Some(data) })?)
+    let data = registries.iter().map(|domain| entry(crate::registry::base_url(domain, &cx.call.parts))).collect();
+    Ok(s::GetAuthorizationTokenResponse { authorization_data: Some(data) })
 }

@@ -108,6 +108,7 @@ impl From<Error> for Refusal {
             Error::Denied { .. } | Error::ExpiredLogin => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
             Error::Identity(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
             Error::Ecr(kind) => of_ecr(&kind, message),
+            Error::RegistryUnknown(_) => refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown),
             Error::RepositoryUnknown(name) => {
                 refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown).detail(json!({ "name": name.as_str() }))
             }

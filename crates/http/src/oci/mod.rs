@@ -18,8 +18,8 @@ use berth_oci::name::RepositoryName;
 use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 
-use crate::auth;
 use crate::server::ResponseBody;
+use crate::{auth, registry};
 pub use errors::Refusal;
 use request::Call;
 
@@ -40,6 +40,7 @@ impl OciDoor {
     /// Answers a request below `/v2/`.
     pub async fn answer(&self, request: http::Request<crate::server::RequestBody>) -> Response<ResponseBody> {
         let mut call = Call::new(request);
+        call.base = registry::base_of_links(&self.domain, &call.parts);
         let answer = self.route(&mut call).await;
         let mut response = answer.unwrap_or_else(Refusal::render);
         if response.status() == StatusCode::UNAUTHORIZED {
@@ -75,7 +76,8 @@ impl OciDoor {
     }
 
     async fn dispatch(&self, caller: &Caller, endpoint: Endpoint, call: &mut Call) -> Answer {
-        let domain = self.domain.as_ref();
+        let registry = registry::for_oci(&self.domain, caller, &call.parts).await?;
+        let domain = registry.as_ref();
         let method = call.parts.method.clone();
         if let Some((action, name)) = judged_as(&endpoint, &method) {
             // The domain asks again; here it comes before anything of the request is looked at.

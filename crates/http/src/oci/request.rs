@@ -16,6 +16,8 @@ use crate::server::{ClientOrigin, RequestBody};
 pub(crate) struct Call {
     pub(crate) parts: request::Parts,
     pub(crate) body: IncomingBytes,
+    /// What links begin with, where the client used the host of a registry.
+    pub(crate) base: Option<String>,
 }
 
 /// A request's body as the domain reads it.
@@ -35,7 +37,7 @@ impl Body for IncomingBytes {
 impl Call {
     pub(crate) fn new(request: Request<RequestBody>) -> Self {
         let (parts, body) = request.into_parts();
-        Self { parts, body: IncomingBytes(body) }
+        Self { parts, body: IncomingBytes(body), base: None }
     }
 
     /// The query, decoded.
@@ -56,7 +58,8 @@ impl Call {
 
     /// A URL of this registry: relative, unless the operator or a trusted proxy says how clients see it.
     pub(crate) fn location(&self, path: &str) -> String {
-        let base = self.parts.extensions.get::<ClientOrigin>().and_then(|origin| origin.base_url.as_deref());
+        let of_server = || self.parts.extensions.get::<ClientOrigin>()?.base_url.as_deref();
+        let base = self.base.as_deref().or_else(of_server);
         format!("{}{path}", base.unwrap_or_default().trim_end_matches('/'))
     }
 

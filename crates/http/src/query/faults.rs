@@ -46,6 +46,7 @@ pub fn fault(error: &Error) -> (u16, Fault) {
         Error::ExpiredToken | Error::ExpiredLogin => refuse(403, "ExpiredToken", error),
         Error::Signature(kind) => signature(kind),
         Error::Identity(kind) => identity(kind),
+        Error::RegistryUnknown(_) => refuse(400, "ValidationError", error),
         Error::ReadOnly | Error::OutOfSpace => refuse(503, "ServiceUnavailable", error),
         Error::Database(StoreError::Unavailable(_)) | Error::BlobStore(BlobStoreError::Unavailable { .. }) => {
             tracing::error!(%error, "the registry cannot reach its stores");
@@ -169,6 +170,7 @@ mod tests {
             (IdentityError::PackedTooLarge(101).into(), 400, "PackedPolicyTooLarge"),
             (IdentityError::NotYours(String::new()).into(), 403, "AccessDenied"),
             (IdentityError::SessionToken.into(), 403, "AccessDenied"),
+            (Error::RegistryUnknown(String::new()), 400, "ValidationError"),
             (Error::ReadOnly, 503, "ServiceUnavailable"),
             (Error::OutOfSpace, 503, "ServiceUnavailable"),
             (Error::UploadUnknown, 500, "InternalFailure"),

@@ -36,6 +36,8 @@ pub struct ClientOrigin {
     pub base_url: Option<String>,
     /// Whether the client's connection is encrypted: by us, or as a trusted proxy says.
     pub is_secure: bool,
+    /// Whether a trusted proxy sent the request, so that forwarded headers count.
+    pub is_proxied: bool,
 }
 
 impl ClientOrigin {
@@ -47,12 +49,13 @@ impl ClientOrigin {
     ) -> Self {
         let public_url = public_url.map(str::to_owned);
         if !is_trusted(trusted, connection.peer) {
-            return Self { address: connection.peer, base_url: public_url, is_secure: connection.tls };
+            let (address, is_secure) = (connection.peer, connection.tls);
+            return Self { address, base_url: public_url, is_secure, is_proxied: false };
         }
         let by_proxy = last_entry(headers, &FORWARDED_PROTO);
         let is_secure = by_proxy.map_or(connection.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
         let address = forwarded_address(headers, trusted).or(connection.peer);
-        Self { address, base_url: public_url.or_else(|| forwarded_base(headers)), is_secure }
+        Self { address, base_url: public_url.or_else(|| forwarded_base(headers)), is_secure, is_proxied: true }
     }
 }
 
@@ -63,9 +66,33 @@ pub(crate) fn requested_base(parts: &Parts) -> Option<String> {
         return Some(base.trim_end_matches('/').to_owned());
     }
     let scheme = if parts.extensions.get::<ConnectionInfo>()?.tls { "https" } else { "http" };
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    let host = authority.or_else(|| parts.headers.get(HOST)?.to_str().ok())?;
+    let host = own_host(parts)?;
     is_authority(host).then(|| format!("{scheme}://{host}"))
+}
+
+/// The host, maybe with a port, by which the client called the server: what a trusted proxy says, else the client's own words.
+/// Anything may stand there.
+pub(crate) fn requested_host(parts: &Parts) -> Option<&str> {
+    let is_proxied = parts.extensions.get::<ClientOrigin>().is_some_and(|origin| origin.is_proxied);
+    let forwarded = is_proxied.then(|| last_entry(&parts.headers, &FORWARDED_HOST)).flatten();
+    forwarded.or_else(|| own_host(parts))
+}
+
+/// The scheme by which the client asked: that of the base URL where it is known, else that of the connection.
+pub(crate) fn requested_scheme(parts: &Parts) -> &'static str {
+    let origin = parts.extensions.get::<ClientOrigin>();
+    let base = origin.and_then(|origin| origin.base_url.as_deref());
+    let is_secure = base.map_or(origin.is_some_and(|origin| origin.is_secure), |base| base.starts_with("https:"));
+    if is_secure { "https" } else { "http" }
+}
+
+/// The target's host, where there is one (RFC 9112, 3.2.2), else that of the one `Host` header.
+fn own_host(parts: &Parts) -> Option<&str> {
+    if let Some(authority) = parts.uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()
 }
 
 /// Whether the headers of this peer count.
@@ -155,8 +182,9 @@ mod tests {
             ("host", "evil"),
         ];
         let found = origin("9.9.9.9", &evil, None);
-        assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), base_url: None, is_secure: false });
-        assert_eq!(origin("unix", &evil, None), ClientOrigin { address: None, base_url: None, is_secure: false });
+        let nothing = ClientOrigin { address: None, base_url: None, is_secure: false, is_proxied: false };
+        assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), ..nothing.clone() });
+        assert_eq!(origin("unix", &evil, None), nothing);
     }
 
     #[test]

@@ -54,10 +54,16 @@ pub fn set_alias(txn: &mut dyn Transaction, id: &AccountId, alias: Option<&str>)
     txn.execute("UPDATE accounts SET alias = ?2 WHERE id = ?1", parameters![id, alias]).map(|count| count > 0)
 }
 
-/// Takes an account away that holds nothing; `false` where it holds users, roles, policies or repositories.
+/// Takes an account away that holds nothing, and what is set for its registries; `false` where it holds users, roles, policies or repositories.
 pub fn delete(txn: &mut dyn Transaction, id: &AccountId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM accounts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM principals WHERE account = ?1) \
                AND NOT EXISTS (SELECT 1 FROM policies WHERE account = ?1) \
                AND NOT EXISTS (SELECT 1 FROM repositories WHERE account = ?1)";
-    txn.execute(sql, parameters![id]).map(|count| count > 0)
+    if txn.execute(sql, parameters![id])? == 0 {
+        return Ok(false);
+    }
+    // What was set for its registries is not for the next account of this id.
+    txn.execute("DELETE FROM registry_policies WHERE account = ?1", parameters![id])?;
+    txn.execute("DELETE FROM registry_settings WHERE account = ?1", parameters![id])?;
+    Ok(true)
 }

@@ -82,6 +82,12 @@ pub fn put_tags(
     tags.iter().try_for_each(|(key, value)| txn.execute(sql, parameters![repository, key, value]).map(|_| ()))
 }
 
+/// Takes tags of a repository away; those that it does not have make no difference.
+pub fn remove_tags(txn: &mut dyn Transaction, repository: RepositoryId, keys: &[String]) -> Result<(), StoreError> {
+    let sql = "DELETE FROM repository_tags WHERE repository_id = ?1 AND key = ?2";
+    keys.iter().try_for_each(|key| txn.execute(sql, parameters![repository, key]).map(|_| ()))
+}
+
 /// The policy of a registry.
 pub fn of_registry(txn: &mut dyn Transaction, registry: &Registry) -> Result<Option<String>, StoreError> {
     let sql = "SELECT document FROM registry_policies WHERE account = ?1 AND region = ?2";

@@ -61,6 +61,12 @@ impl AwsClient {
         Self { http: self.http.clone(), keys }
     }
 
+    /// The same caller, who calls the server by another name.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> Self {
+        Self { http: self.http.at_host(host), keys: self.keys.clone() }
+    }
+
     /// Calls an operation of IAM, or one of Berth's beside them.
     pub fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
         self.query("iam", action, parameters)
@@ -98,7 +104,7 @@ impl AwsClient {
 
     /// The value of the `Host` header that goes with every request.
     pub fn host(&self) -> String {
-        self.http.address().to_string()
+        self.http.host()
     }
 }
 

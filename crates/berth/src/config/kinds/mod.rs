@@ -1,9 +1,11 @@
 //! The types that settings have, one file each. Every `parse` is total: any text gives a value or `None`.
 
 mod challenge;
+mod create_on_push;
 mod database;
 mod duration;
 mod former_store;
+mod host;
 mod listen;
 mod log;
 mod network;

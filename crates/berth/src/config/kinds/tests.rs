@@ -2,6 +2,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_aws::AccountId;
+use berth_aws::registry_host::HostTemplate;
+use berth_domain::settings::CreateOnPush;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -50,6 +52,21 @@ fn sizes() {
     assert_eq!(Size::read(&json!(2048)), Some(Size(2048)));
     for wrong in [json!(-1), json!(1.5), json!(true), json!([1]), Value::Null] {
         assert_eq!(Size::read(&wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn pushes_that_make_repositories() {
+    check::<CreateOnPush>(&[
+        ("true", Some(json!(true))),
+        ("false", Some(json!(false))),
+        ("template", Some(json!("template"))),
+        ("TRUE", None),
+        ("", None),
+    ]);
+    assert_eq!(CreateOnPush::read(&json!(false)), Some(CreateOnPush::Never));
+    for wrong in [json!(1), json!(["template"]), Value::Null] {
+        assert_eq!(CreateOnPush::read(&wrong), None, "{wrong}");
     }
 }
 
@@ -141,6 +158,21 @@ fn urls() {
     for wrong in ["https://a", "http://", "http://user:password@a", "http://a/b?c", "a:4318"] {
         assert_eq!(traces(wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn hosts_of_registries() {
+    check::<Option<HostTemplate>>(&[
+        ("", Some(json!(""))),
+        ("{account}.dkr.ecr.{region}.example.org", Some(json!("{account}.dkr.ecr.{region}.example.org"))),
+        ("{account}.registry.example.org:8443", Some(json!("{account}.registry.example.org:8443"))),
+        ("registry.example.org", Some(json!("registry.example.org"))),
+        ("{account}.{account}.example.org", None),
+        ("{name}.example.org", None),
+        ("https://{account}.example.org", None),
+        ("{account}.example.org:https", None),
+        ("{account}", Some(json!("{account}"))),
+    ]);
 }
 
 #[test]

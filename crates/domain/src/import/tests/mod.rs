@@ -314,7 +314,7 @@ async fn the_limits_of_a_push_hold() {
     let (_, outcome) = registry.try_import(&source, &Options::default()).await;
     assert!(matches!(outcome, Err(ImportError::Registry(Error::OutOfSpace))), "{outcome:?}");
 
-    let registry = Registry::with(|settings| settings.create_on_push = false).await;
+    let registry = Registry::with(|settings| settings.create_on_push = crate::settings::CreateOnPush::Never).await;
     let imported = registry.import(&source, &Options::default()).await;
     assert_eq!((imported.images, imported.left_out_total), (0, 2), "{imported:?}");
 

@@ -1,13 +1,23 @@
-//! Repositories: finding them, making them on first push, listing them.
+//! Repositories: finding them and listing them; making, describing, changing and deleting them is in the modules below.
+
+mod create;
+mod delete;
+mod describe;
+mod for_push;
+mod settings;
 
 use berth_oci::name::RepositoryName;
+use berth_store::Transaction;
 use berth_store::repositories::{self, RepositoryId};
-use berth_store::{Timestamp, Transaction};
 
 use crate::Domain;
 use crate::caller::{Action, Caller};
 use crate::error::Error;
 use crate::settings::Settings;
+
+pub use create::NewRepository;
+pub use describe::RepositoryDescription;
+pub(crate) use for_push::{Pusher, for_push};
 
 /// How many names are read at once while looking for those that the caller may see.
 const BATCH: u64 = 1000;
@@ -81,18 +91,4 @@ pub(crate) fn existing(
     name: &RepositoryName,
 ) -> Result<RepositoryId, Error> {
     repositories::find(txn, &settings.registry, name)?.ok_or_else(|| Error::RepositoryUnknown(name.clone()))
-}
-
-/// The repository of a name for a push: made where it is missing and the operator allows that.
-pub(crate) fn for_push(
-    txn: &mut dyn Transaction,
-    settings: &Settings,
-    name: &RepositoryName,
-    by: &str,
-    now: Timestamp,
-) -> Result<RepositoryId, Error> {
-    if settings.create_on_push {
-        return Ok(repositories::find_or_create(txn, &settings.registry, name, by, now)?);
-    }
-    existing(txn, settings, name)
 }
