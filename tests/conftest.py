@@ -8,6 +8,7 @@ BERTH_TEST_NODES=2 puts so many nodes on one PostgreSQL database and one bucket 
 the place of each server.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -168,7 +169,9 @@ def recorder(registry):
 
 @pytest.fixture
 def home(scratch, request):
-    return Home(scratch / f"{request.node.path.stem}-{request.node.name[:40]}")
+    # Sockets lie below it, whose names must not be long.
+    unique = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    return Home(scratch / f"{request.node.path.stem}-{request.node.name[:30]}-{unique}")
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,26 @@
 What it measures is of no interest here: sizes are tiny, and tests never depend on a time.
 """
 
+import datetime
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import botocore.auth
 import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
-from peer_bench import load, phases, plot, report, rows, watch, wire  # noqa: E402
+from peer_bench import content, described, ecr, load, phases, plot, report, rows, watch, wire  # noqa: E402
 
 BERTH = "berth"
 
@@ -140,6 +147,67 @@ def test_wrong_answers_of_wrk_are_no_figures():
     for told in (line % 1, "unable to connect"):
         with pytest.raises(wire.WrongAnswer):
             load.wrk_figures(told)
+
+
+def test_what_a_file_holds_is_asked_in_turn(tmp_path):
+    requests = [f"GET /{nth} HTTP/1.1\r\nHost: h\r\n\r\n".encode() for nth in range(3)]
+    asked = []
+
+    def answer(listener):
+        # wrk first looks whether anybody is there, on a connection of its own.
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection, suppress(ConnectionError):
+                while got := connection.recv(1000):
+                    asked.append(got)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        place = wire.Place(*listener.getsockname())
+        figures = load.wrk_replay(place, load.write_requests(tmp_path / "requests", requests), 1, 1)
+    assert len(asked) >= figures["requests"] >= 4
+    first = requests.index(asked[0])
+    assert all(got == requests[(first + nth) % 3] for nth, got in enumerate(asked))
+
+
+def test_signatures_are_those_of_an_sdk(monkeypatch):
+    signer, at = ecr.Signer("127.0.0.1:5000", "AKIDEXAMPLE", "secret/+"), 1_790_000_000
+    moment = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_: moment)
+    sent = ecr.describe_digest(signer, "a/b", "sha256:0f", at)
+    head, _, body = sent.decode().partition("\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    assert int(headers["content-length"]) == len(body)
+    assert json.loads(body) == {"repositoryName": "a/b", "imageIds": [{"imageDigest": "sha256:0f"}]}
+    theirs = AWSRequest("POST", "http://127.0.0.1:5000/", data=body)
+    for name in ("content-type", "x-amz-target"):
+        theirs.headers[name] = headers[name]
+    botocore.auth.SigV4Auth(Credentials(signer.key_id, signer.secret), "ecr", "us-east-1").add_auth(theirs)
+    assert theirs.headers["Authorization"] == headers["authorization"]
+    assert theirs.headers["X-Amz-Date"] == headers["x-amz-date"]
+
+
+def test_no_request_to_describe_comes_twice():
+    class Server:
+        place = wire.Place("127.0.0.1", 5000)
+        berth = type("Berth", (), {"user": "AKIDEXAMPLE", "password": "secret"})
+
+    phase = described.DescribeImages()
+    phase.images = content.new_images(7)
+    requests = phase.requests(Server, BERTH, 100)
+    assert len(set(requests)) == 100
+    for image, request in zip(phase.images * 15, requests):
+        assert image.digest.encode() in request
+
+
+@pytest.mark.parametrize("name", ["imageDigest", "imageTags", "imageSizeInBytes", "imagePushedAt"])
+def test_wrong_descriptions_are_no_answers(name):
+    expected = described.expected("a", "sha256:0f", ["t"], 7)
+    right = expected | {"imagePushedAt": datetime.datetime.now().timestamp(), "imageStatus": "ACTIVE"}
+    ecr.check_detail(right, expected)
+    with pytest.raises(wire.WrongAnswer):
+        ecr.check_detail(right | {name: 3}, expected)
 
 
 def test_headers_are_found_whatever_their_case():

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 import pytest
 
 from support.aws import Aws
+from support.ecr import Ecr
 from support.postgres import Postgres
 from support.server import die_with_parent, wait_until
 from support.tools import Home
 
 # Several nodes have a PostgreSQL database in any case.
-DATABASES = ["sqlite", "postgres"] if int(os.environ.get("BERTH_TEST_NODES") or 1) == 1 else ["nodes"]
+ONE_NODE = int(os.environ.get("BERTH_TEST_NODES") or 1) == 1
+DATABASES = ["sqlite", "postgres"] if ONE_NODE else ["nodes"]
+STORES = ["sqlite-and-files", "postgres-and-s3"] if ONE_NODE else ["nodes"]
 
 SYSTEM_FOLDERS = ["/var/lib/containers", "/run/containers", "/run/libpod", "/etc/docker"]
 
@@ -217,3 +220,23 @@ def bearer_aws(serve, node_count):
     """A registry that asks for bearer tokens, by AWS's SDK."""
     with serve("bearer-server", settings={"BERTH_AUTH__CHALLENGE": "bearer"}) as server:
         yield Aws(server.registry(), node_count)
+
+
+@pytest.fixture(scope="session", params=STORES)
+def ecr_server(request, serve):
+    """A registry for images, on each pair of a database and a store."""
+    settings = request.getfixturevalue("shared_backends").fresh() if request.param == "postgres-and-s3" else None
+    with serve(f"ecr-{request.param}", settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ecr_aws(ecr_server, node_count):
+    """That registry by AWS's SDK; what is called is noted for each module."""
+    return Aws(ecr_server.registry(), node_count)
+
+
+@pytest.fixture
+def ecr(ecr_aws):
+    """ECR of that registry, to its administrator."""
+    return Ecr(ecr_aws)

@@ -10,6 +10,7 @@ from support.aws import LOADER
 from support.shapes import faults_of, faults_of_xml, unknown_in_json
 
 IAM = ServiceModel(LOADER.load_service_model("iam", "service-2"))
+ECR = ServiceModel(LOADER.load_service_model("ecr", "service-2"))
 USER = {
     "Path": "/",
     "UserName": "alice",
@@ -43,6 +44,19 @@ def test_parsed_answers(answer, words):
     assert faults_of(GOOD, shape) == []
     (fault,) = faults_of(answer, shape)
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "faults"),
+    [
+        ("ListImages", {"imageIds": []}, 0),
+        ("ListImages", {"imageIds": [{"imageTag": "v1"}] * 1000}, 0),
+        ("ListImages", {"imageIds": [{"imageTag": ""}]}, 1),
+        ("DescribeRepositories", {"repositories": [{"imageTagMutabilityExclusionFilters": []}]}, 1),
+    ],
+)
+def test_sizes_of_lists(operation, answer, faults):
+    assert len(faults_of(answer, ECR.operation_model(operation).output_shape)) == faults
 
 
 @pytest.mark.parametrize(

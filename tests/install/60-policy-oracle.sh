@@ -8,18 +8,8 @@ folder=$cache/npm/policy-oracle
 done_file=$(stamp policy-oracle "$source/package.json" "$source/package-lock.json" "$here/requirements-node.txt")
 [ -e "$done_file" ] && [ -d "$folder/node_modules/@cloud-copilot/iam-simulate" ] && exit 0
 
-new_enough() {
-    command -v npm >/dev/null && [ "$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')" -ge 20 ] 2>/dev/null
-}
-
-# tests/policy finds it there too.
-if ! new_enough; then
-    python3 -m venv "$cache/node-env"
-    "$cache/node-env/bin/pip" install --quiet --disable-pip-version-check \
-        --requirement "$here/requirements-node.txt" || die "Node.js could not be installed"
-    PATH=$cache/node-env/bin:$PATH
-    new_enough || die "Node 20 or newer and npm are needed to compare policy decisions"
-fi
+# tests/policy finds it too where it is the one of the cache.
+need_node
 mkdir -p "$folder"
 cp "$source/package.json" "$source/package-lock.json" "$folder/"
 npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error ||

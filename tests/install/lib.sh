@@ -33,3 +33,19 @@ as_root() {
 list() {
     sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"
 }
+
+# need_node : puts a Node.js that is new enough, and its npm, on the path; where the machine has none, into $cache/node-env.
+need_node() {
+    new_node && return
+    PATH=$cache/node-env/bin:$PATH
+    new_node && return
+    python3 -m venv "$cache/node-env"
+    "$cache/node-env/bin/pip" install --quiet --disable-pip-version-check \
+        --requirement "$here/requirements-node.txt" || die "Node.js could not be installed"
+    hash -r
+    new_node || die "Node 20 or newer and npm are needed"
+}
+
+new_node() {
+    command -v npm >/dev/null && [ "$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')" -ge 20 ] 2>/dev/null
+}
