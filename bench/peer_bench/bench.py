@@ -33,6 +33,8 @@ class Sizes:
     images: int = 200
     tags: int = 10_000
     many_tags: int = 1_000_000
+    described: int = 1_000
+    many_images: int = 100_000
     garbage: int = 10_000
     seconds: int = 3
     paced_seconds: float = 10
@@ -52,6 +54,8 @@ QUICK = Sizes(
     images=20,
     tags=500,
     many_tags=2_000,
+    described=100,
+    many_images=2_500,
     garbage=200,
     seconds=1,
     paced_seconds=1,

@@ -12,12 +12,18 @@ PIECE = 4 * MIB
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+ARTIFACT_TYPE = "application/vnd.berth.measured"
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY = b"{}"
 LAYERS = 3
 LAYER_BYTES = 10 * 1024
 
 
 def sha256(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+EMPTY_DIGEST = sha256(EMPTY)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,20 @@ def new_image(tag):
 
 def new_images(count):
     return [new_image(f"t-{os.urandom(6).hex()}") for _ in range(count)]
+
+
+def artifact(nth):
+    """The smallest manifest of all: it needs nothing but the empty blob."""
+    empty = descriptor(EMPTY_TYPE, EMPTY)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": ARTIFACT_TYPE,
+        "config": empty,
+        "layers": [empty],
+        "annotations": {"nth": str(nth)},
+    }
+    return json.dumps(manifest).encode()
 
 
 def descriptor(media_type, data):

@@ -16,10 +16,11 @@ from pathlib import Path
 from support.server import die_with_parent
 
 from . import calls
-from .content import GIB, MANIFEST_TYPE, MIB
+from .content import GIB, MANIFEST_TYPE, MIB, sha256
 from .wire import Connection, WrongAnswer
 
 WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
+REPLAY_SCRIPT = Path(__file__).with_name("replay.lua")
 TLS_SUITE = "TLS_AES_256_GCM_SHA384"
 PROCESSES = 4
 THREADS = 4
@@ -109,13 +110,29 @@ def tls_suite(place, path):
 
 def wrk(place, path, connections, seconds):
     """As many requests as a server answers, over connections that stay open. Times are in milliseconds."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s"]
-    command += ["-s", str(WRK_SCRIPT), "-H", f"Accept: {MANIFEST_TYPE}"]
+    headers = ["-H", f"Accept: {MANIFEST_TYPE}"]
     if place.authorization:
-        command += ["-H", f"Authorization: {place.authorization}"]
-    command.append(place.url + path)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
+        headers += ["-H", f"Authorization: {place.authorization}"]
+    return run_wrk(WRK_SCRIPT, connections, seconds, *headers, place.url + path)
+
+
+def wrk_replay(place, file, connections, seconds):
+    """The same, where what is asked is in a file that `write_requests` wrote."""
+    return run_wrk(REPLAY_SCRIPT, connections, seconds, place.url, "--", str(file))
+
+
+def run_wrk(script, connections, seconds, *arguments):
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s", "-s", str(script)]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=seconds + 60)
     return wrk_figures(done.stdout + done.stderr)
+
+
+def write_requests(path, requests):
+    """As replay.lua reads them."""
+    with path.open("wb") as file:
+        for request in requests:
+            file.write(b"%d\n%s" % (len(request), request))
+    return path
 
 
 def wrk_figures(told):
@@ -220,20 +237,33 @@ def push_blobs(place, repository, blobs):
     return Fleet(place, blobs, lambda connection, blob: calls.push_blob(connection, repository, *blob)).run()
 
 
-def push_tags(place, repository, tags, manifest):
-    return Fleet(place, tags, lambda connection, tag: calls.put_manifest(connection, repository, tag, manifest)).run()
+def push_tags(place, repository, images):
+    """`images` are pairs of an image and its tags, of which each is a push."""
+    pairs = [(tag, image.manifest) for image, tags in images for tag in tags]
+    return Fleet(place, pairs, lambda connection, pair: calls.put_manifest(connection, repository, *pair)).run()
 
 
-def push_many_tags(place, repository, tags, image):
-    """As many at once as Berth takes."""
+def push_many_tags(place, repository, images):
+    """The same, with as many tags in a push as Berth takes."""
     at_once = 100
-    parts = [tags[at : at + at_once] for at in range(0, len(tags), at_once)]
+    parts = [(image, tags[at : at + at_once]) for image, tags in images for at in range(0, len(tags), at_once)]
 
     def push(connection, part):
-        reference = f"{image.digest}?" + "&".join(f"tag={tag}" for tag in part)
+        image, tags = part
+        reference = f"{image.digest}?" + "&".join(f"tag={tag}" for tag in tags)
         calls.put_manifest(connection, repository, reference, image.manifest)
 
     return Fleet(place, parts, push).run()
+
+
+def push_manifests(place, repository, manifests):
+    """`manifests` are pairs of a tag, or None, and text. Many clients at once: their changes become durable together."""
+
+    def push(connection, manifest):
+        tag, text = manifest
+        calls.put_manifest(connection, repository, tag or sha256(text), text)
+
+    return Fleet(place, manifests, push, threads=4 * THREADS).run()
 
 
 class Paced:

@@ -13,6 +13,8 @@ from support.server import wait_until
 from . import calls, load, watch
 from .bench import COLLECTING, GRACE_SECONDS, REPOSITORY, TLS
 from .content import GIB, new_image, new_images, sha256
+from .described import DescribeImages, DescribePage
+from .phase import Phase, answered
 from .rows import ADMINISTRATOR, FEWER_TAGS, NO_GARBAGE, ONE_PUT, REDIRECT, SHA256, SILENT
 from .servers import BERTH, NGINX
 from .wire import Connection, WrongAnswer
@@ -25,6 +27,8 @@ FEW = "bench/few"
 MANY = "bench/many"
 GARBAGE = "bench/garbage"
 PAGE = 100
+# As many as an image may have, by Berth's own default.
+TAGS_OF_IMAGE = 1_000
 # What the clients do while garbage goes: modest, so that nothing but the collection can make them wait.
 PULLS_PER_SECOND = 200
 PUSHES_PER_SECOND = 20
@@ -35,22 +39,6 @@ LARGE_GARBAGE = 100_000
 COLLECTION_SECONDS = 180
 # How much of what should be gone is asked for.
 ASKED_FOR = 100
-
-
-class Phase:
-    def __init__(self, name):
-        self.name = name
-
-    def arms(self, bench):
-        """Whom it compares."""
-        return bench.registries()
-
-    def prepare(self, bench, arm):
-        """Before the first round: what the arm must hold, and whether it serves that."""
-
-    def turns(self, bench):
-        """How often in a round."""
-        return 1
 
 
 class Pull(Phase):
@@ -176,12 +164,6 @@ class Requests(Phase):
 
     def sample(self, bench, arm):
         return answered(bench, bench.server(arm), self.path(bench), self.connections)
-
-
-def answered(bench, server, path, connections, place=None):
-    with watch.Watch(server.pids()) as used:
-        figures = load.wrk(place or server.place, path, connections, bench.sizes.seconds)
-    return figures | {"cpu_us": used.cpu * 1e6 / figures["requests"], "peak_mib": used.peak}
 
 
 def by_tag(bench):
@@ -329,10 +311,9 @@ class Tags(Phase):
         return f"/v2/{TAGGED}/tags/list?n={PAGE}&last={middle}"
 
     def prepare(self, bench, arm):
-        server, tags = bench.server(arm), self.tags(bench)
-        image = new_image(tags[0])
-        server.offer_image(TAGGED, image)
-        load.push_tags(server.place, TAGGED, tags[1:], image.manifest)
+        server, images = bench.server(arm), with_tags(self.tags(bench))
+        load.push_images(server.place, TAGGED, [image for image, _ in images])
+        load.push_tags(server.place, TAGGED, images)
         self.check(bench, server)
 
     def check(self, bench, server):
@@ -346,6 +327,12 @@ class Tags(Phase):
 
     def sample(self, bench, arm):
         return answered(bench, bench.server(arm), self.path(bench), 1)
+
+
+def with_tags(tags):
+    """New images that have these tags among them, each with its own."""
+    shares = [tags[at : at + TAGS_OF_IMAGE] for at in range(0, len(tags), TAGS_OF_IMAGE)]
+    return [(new_image(share[0]), share) for share in shares]
 
 
 class FlatTags(Phase):
@@ -365,9 +352,9 @@ class FlatTags(Phase):
 
     def prepare(self, bench, arm):
         repository, count = self.of(bench, arm)
-        server, image = bench.server(BERTH), new_image("t-0000000")
-        server.offer_image(repository, image)
-        load.push_many_tags(server.place, repository, [f"t-{nth:07}" for nth in range(count)], image)
+        server, images = bench.server(BERTH), with_tags([f"t-{nth:07}" for nth in range(count)])
+        load.push_images(server.place, repository, [image for image, _ in images])
+        load.push_many_tags(server.place, repository, images)
         with server.connection() as connection:
             answer = connection.ask("GET", self.path(bench, arm)).must_be(200)
         expected = [f"t-{nth:07}" for nth in range(count // 2 + 1, count // 2 + 1 + PAGE)]
@@ -535,6 +522,8 @@ PHASES = [
     Images("images"),
     Tags("tags"),
     FlatTags("tags-flat"),
+    DescribeImages(),
+    DescribePage(),
     Collection("gc"),
     PullOverTls("tls"),
     Watching(),

@@ -18,6 +18,8 @@ FEWER_TAGS = "berth (fewer tags)"
 NO_GARBAGE = "berth (not collecting)"
 SILENT = "berth (no logs, no metrics)"
 ADMINISTRATOR = "berth (as the administrator)"
+MANIFESTS = "berth (their manifests)"
+ONE_MANIFEST = "berth (one of their manifests)"
 REDIRECT = " (redirecting)"
 # No other: the figure itself is held against the bar.
 NOBODY = ""
@@ -75,6 +77,25 @@ FILES = [
     Row("images-flushes", "images", "flushes", "per image", LESS, "disk flushes for a small image", {NOBODY: (2, 0.5)}),
     Row("tags", "tags", "rate", PER_SECOND, MORE, "100 tags from the middle of many, one connection", {V2: (40, 80)}),
     Row("tags-flat", "tags-flat", "rate", PER_SECOND, MORE, "the same among a million", {FEWER_TAGS: (0.9, 0.95)}),
+    Row(
+        "describe-images",
+        "describe-images",
+        "rate",
+        PER_SECOND,
+        MORE,
+        "images described by ECR's API, 16 connections",
+        {MANIFESTS: (0.35, 0.5)},
+    ),
+    Row("describe-images-cpu", "describe-images", "cpu_us", "us", LESS, "the same: CPU time of a request"),
+    Row(
+        "describe-page",
+        "describe-page",
+        "p50_ms",
+        "ms",
+        LESS,
+        "1,000 images from the middle of 100,000 described by ECR's API, one connection",
+        {NOBODY: (30, 15)},
+    ),
     Row("gc-pulls", "gc", "pull_p99_ms", "ms", LESS, "p99 of pulls while garbage goes", {NO_GARBAGE: (1.5, 1.1)}),
     Row("gc-pushes", "gc", "push_p99_ms", "ms", LESS, "p99 of pushes while garbage goes", {NO_GARBAGE: (1.5, 1.1)}),
     Row("tls", "tls", "cpu_per_gib", CPU, LESS, "pull over TLS, 8 curls", {NGINX: (1.3, 1.0)}),

@@ -85,6 +85,11 @@ class Connection:
         self.socket.sendall(self.head(method, path, body, headers) + (body or b""))
         return self.answer(method)
 
+    def ask_as_is(self, request):
+        """One exchange with the whole answer; the request was made elsewhere, and is no HEAD."""
+        self.socket.sendall(request)
+        return self.answer("GET")
+
     def head(self, method, path, body, headers):
         length = len(body) if isinstance(body, bytes) else body
         if length is None and method in ("POST", "PUT", "PATCH"):
