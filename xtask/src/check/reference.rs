@@ -43,8 +43,22 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "operation",
         page: "docs/reference/identity.md",
-        sources: ("crates/aws/src/", "/operations.txt"),
-        defined: |line| Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
+        sources: ("crates/aws/src/iam/operations.txt", ""),
+        defined: operation,
+        listed: |_| false,
+    },
+    Kind {
+        name: "operation",
+        page: "docs/reference/identity.md",
+        sources: ("crates/aws/src/sts/operations.txt", ""),
+        defined: operation,
+        listed: |_| false,
+    },
+    Kind {
+        name: "operation",
+        page: ECR_PAGE,
+        sources: ("crates/aws/src/ecr/operations.txt", ""),
+        defined: operation,
         listed: |_| false,
     },
     Kind {
@@ -56,8 +70,26 @@ const KINDS: &[Kind] = &[
     },
 ];
 
+/// The page that says of each operation of ECR whether it works.
+const ECR_PAGE: &str = "docs/reference/ecr.md";
+
 pub fn check(house: &House) -> Vec<Finding> {
-    KINDS.iter().flat_map(|kind| of_kind(house, kind)).collect()
+    KINDS.iter().flat_map(|kind| of_kind(house, kind)).chain(unserved(house)).collect()
+}
+
+/// The operations of ECR that the page says come later are those that the door refuses.
+fn unserved(house: &House) -> Vec<Finding> {
+    let text = |path| house.files.get(path).map_or("", String::as_str);
+    let door = text("crates/http/src/ecr/mod.rs").lines().map(str::trim);
+    let refused: BTreeSet<&str> = door.filter(|line| line.contains("=> unserved::")).filter_map(quoted).collect();
+    let rows = text(ECR_PAGE).lines().filter(|line| line.contains("` | 501 |"));
+    let told: BTreeSet<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    let differing = refused.symmetric_difference(&told);
+    differing.map(|name| Finding::new(ECR_PAGE, format!("is wrong about whether {name} works"))).collect()
+}
+
+fn operation(line: &str) -> Option<&str> {
+    Some(line).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn of_kind(house: &House, kind: &Kind) -> Vec<Finding> {
