@@ -4,11 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from clients.test_docker import build, pushed_digest
 from support.aws import ACCOUNT, REGION
-from support.ecr import arn, fresh, image, lifecycle, policy
+from support.ecr import UNSERVED, arn, fresh, image, lifecycle, policy, requests_of
 from support.images import sha256
 
 pytestmark = [pytest.mark.needs_berth, pytest.mark.once]
@@ -135,3 +137,40 @@ def test_waiting(cli, ecr):
     for waiting in (scan, preview):
         said = cli.ecr("wait", *waiting, fails=True, timeout=60)
         assert "UnsupportedOperationException" in said and "Max attempts" not in said
+
+
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ecr-pullthroughcache/hub-AbCdEf"
+OF_LAYERS = ["UploadLayerPart", "CompleteLayerUpload", "GetDownloadUrlForLayer"]  # test_layers
+IN_ORDER = """
+    CreateRepository DescribeRepositories GetAuthorizationToken InitiateLayerUpload BatchCheckLayerAvailability PutImage
+    DescribeImages ListImages BatchGetImage ListImageReferrers PutImageTagMutability PutImageScanningConfiguration
+    BatchGetRepositoryScanningConfiguration PutLifecyclePolicy GetLifecyclePolicy DeleteLifecyclePolicy
+    SetRepositoryPolicy GetRepositoryPolicy DeleteRepositoryPolicy TagResource ListTagsForResource UntagResource
+    PutRegistryPolicy GetRegistryPolicy DeleteRegistryPolicy CreatePullThroughCacheRule DescribePullThroughCacheRules
+    UpdatePullThroughCacheRule DeletePullThroughCacheRule CreateRepositoryCreationTemplate
+    DescribeRepositoryCreationTemplates UpdateRepositoryCreationTemplate DeleteRepositoryCreationTemplate
+    PutReplicationConfiguration DescribeRegistry PutRegistryScanningConfiguration GetRegistryScanningConfiguration
+    PutSigningConfiguration GetSigningConfiguration DeleteSigningConfiguration RegisterPullTimeUpdateExclusion
+    ListPullTimeUpdateExclusions DeregisterPullTimeUpdateExclusion PutAccountSetting GetAccountSetting
+    BatchDeleteImage DeleteRepository
+""".split()
+
+
+def test_every_working_operation(cli, ecr):
+    """Each once, by a request in JSON, in an order in which all of them come to something."""
+    model = botocore.session.get_session().get_service_model("ecr")
+    assert sorted([*IN_ORDER, *OF_LAYERS, *UNSERVED]) == sorted(model.operation_names)
+    name, made = fresh("cli/every"), image()
+    asked = requests_of(name)
+    asked["PutImage"] = asked["PutImage"] | {"imageManifest": made.text, "imageTag": "v1"}
+    rule = {"ecrRepositoryPrefix": "nobody", "credentialArn": SECRET}
+    asked["CreatePullThroughCacheRule"] = rule | {"upstreamRegistryUrl": "registry-1.docker.io"}
+    asked["UpdatePullThroughCacheRule"] = rule
+    asked["DeleteRepository"] = asked["DeleteRepository"] | {"force": True}
+    for operation in IN_ORDER:
+        if operation == "PutImage":
+            ecr.put(name, made, "v0")
+        path = cli.file(f"{operation}.json", json.dumps(asked[operation]))
+        command = xform_name(operation, "-")
+        answer = cli.told(command, "--cli-input-json", f"file://{path}")
+        assert not answer.get("failures"), (operation, answer)
