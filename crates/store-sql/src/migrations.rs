@@ -12,4 +12,5 @@ pub const ALL: &[&str] = &[
     include_str!("../migrations/0003_leases.sql"),
     include_str!("../migrations/0004_identity.sql"),
     include_str!("../migrations/0005_ecr.sql"),
+    include_str!("../migrations/0006_federation_audit.sql"),
 ];

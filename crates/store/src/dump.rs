@@ -1,5 +1,6 @@
 //! What of the database a backup holds: rows of every table by the names of their columns, so that either engine and a
-//! later version of the schema can take them. Open uploads and leases are of no use to another process and are left out.
+//! later version of the schema can take them. Open uploads, leases and what
+//! nodes tell each other are of no use to another process and are left out.
 
 use crate::database::{Row, StoreError, Transaction, Value};
 
@@ -36,6 +37,9 @@ pub const TABLES: &[Table] = &[
     table("lifecycle_policies", &["repository_id", "document", "last_evaluated_at"], 1),
     table("repository_policies", &["repository_id", "document"], 1),
     table("repository_tags", &["repository_id", "key", "value"], 2),
+    table("oidc_providers", &["unique_id", "account", "url", "client_ids", "thumbprints", "created_at"], 1),
+    table("saml_providers", &["unique_id", "account", "name", "metadata", "valid_until", "created_at"], 1),
+    table("used_assertions", &["provider", "id_hash", "used_until"], 2),
     table("registry_policies", &["account", "region", "document"], 2),
     table("registry_settings", REGISTRY_SETTING_COLUMNS, 4),
     // Rows may hold 64 KiB each.
@@ -45,10 +49,13 @@ pub const TABLES: &[Table] = &[
     table("manifest_references", &["manifest_id", "kind", "digest", "repository_id", "size"], 3),
     table("tags", &["repository_id", "name", "manifest_id", "digest", "tagged_at", "tagged_by"], 2),
     table("tag_history", &["id", "repository_id", "tag", "digest", "previous", "changed_at", "changed_by"], 1),
+    table("audit_links", &["number", "chained_at", "row_count", "hash", "signature", "holder"], 1),
+    // Rows may hold many records each.
+    Table { page: 100, ..table("audit_rows", AUDIT_ROW_COLUMNS, 1) },
 ];
 
 /// The tables that no dump holds.
-pub const LEFT_OUT: &[&str] = &["uploads", "leases"];
+pub const LEFT_OUT: &[&str] = &["uploads", "leases", "nodes", "throttle_use"];
 
 const REPOSITORY_COLUMNS: &[&str] = &[
     "id",
@@ -118,6 +125,9 @@ const MANIFEST_COLUMNS: &[&str] = &[
     "image_size",
     "last_pulled_at",
 ];
+
+const AUDIT_ROW_COLUMNS: &[&str] =
+    &["id", "kind", "first_at", "last_at", "records", "encoding", "payload", "digest", "link", "place"];
 
 /// Rows written by one statement: few enough that every engine takes their parameters.
 const ROWS_AT_ONCE: usize = 50;

@@ -12,7 +12,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("berth-store-blob", &["berth-store", "berth-oci", "berth-platform"]),
     ("berth-platform", &[]),
     ("berth-transfer", &["berth-oci", "berth-aws"]),
-    ("berth-domain", &["berth-oci", "berth-aws", "berth-store", "berth-transfer"]),
+    ("berth-federation", &[]),
+    ("berth-domain", &["berth-oci", "berth-aws", "berth-store", "berth-transfer", "berth-federation"]),
     // Of the store the doors use records and open blobs, which operations of the domain give them.
     ("berth-http", &["berth-domain", "berth-oci", "berth-aws", "berth-store"]),
     ("berth-worker", &["berth-domain", "berth-store", "berth-platform"]),
@@ -25,6 +26,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "berth-store-sql",
             "berth-store-blob",
             "berth-transfer",
+            "berth-federation",
             "berth-domain",
             "berth-http",
             "berth-worker",

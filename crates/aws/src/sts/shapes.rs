@@ -21,6 +21,8 @@ pub static STS: Service = Service {
     protocol: Protocol::Query { xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/" },
     operations: &[
         &operations::ASSUME_ROLE,
+        &operations::ASSUME_ROLE_WITH_SAML,
+        &operations::ASSUME_ROLE_WITH_WEB_IDENTITY,
         &operations::GET_ACCESS_KEY_INFO,
         &operations::GET_CALLER_IDENTITY,
         &operations::GET_SESSION_TOKEN,

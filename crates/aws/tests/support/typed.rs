@@ -22,6 +22,12 @@ fn through<T: Serialize + DeserializeOwned>(tree: Value) -> Result<Value, Error>
 pub const TYPED: &[Typed] = &[
     Typed {
         service: "IAM",
+        operation: "AddClientIDToOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::AddClientIDToOpenIDConnectProviderRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "AddUserToGroup",
         input: through::<berth_aws::iam::shapes::AddUserToGroupRequest>,
         output: None,
@@ -64,6 +70,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "CreateOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::CreateOpenIDConnectProviderRequest>,
+        output: Some(through::<berth_aws::iam::shapes::CreateOpenIDConnectProviderResponse>),
+    },
+    Typed {
+        service: "IAM",
         operation: "CreatePolicy",
         input: through::<berth_aws::iam::shapes::CreatePolicyRequest>,
         output: Some(through::<berth_aws::iam::shapes::CreatePolicyResponse>),
@@ -79,6 +91,12 @@ pub const TYPED: &[Typed] = &[
         operation: "CreateRole",
         input: through::<berth_aws::iam::shapes::CreateRoleRequest>,
         output: Some(through::<berth_aws::iam::shapes::CreateRoleResponse>),
+    },
+    Typed {
+        service: "IAM",
+        operation: "CreateSAMLProvider",
+        input: through::<berth_aws::iam::shapes::CreateSAMLProviderRequest>,
+        output: Some(through::<berth_aws::iam::shapes::CreateSAMLProviderResponse>),
     },
     Typed {
         service: "IAM",
@@ -112,6 +130,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "DeleteOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::DeleteOpenIDConnectProviderRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "DeletePolicy",
         input: through::<berth_aws::iam::shapes::DeletePolicyRequest>,
         output: None,
@@ -138,6 +162,12 @@ pub const TYPED: &[Typed] = &[
         service: "IAM",
         operation: "DeleteRolePolicy",
         input: through::<berth_aws::iam::shapes::DeleteRolePolicyRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
+        operation: "DeleteSAMLProvider",
+        input: through::<berth_aws::iam::shapes::DeleteSAMLProviderRequest>,
         output: None,
     },
     Typed {
@@ -220,6 +250,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "GetOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::GetOpenIDConnectProviderRequest>,
+        output: Some(through::<berth_aws::iam::shapes::GetOpenIDConnectProviderResponse>),
+    },
+    Typed {
+        service: "IAM",
         operation: "GetPolicy",
         input: through::<berth_aws::iam::shapes::GetPolicyRequest>,
         output: Some(through::<berth_aws::iam::shapes::GetPolicyResponse>),
@@ -241,6 +277,12 @@ pub const TYPED: &[Typed] = &[
         operation: "GetRolePolicy",
         input: through::<berth_aws::iam::shapes::GetRolePolicyRequest>,
         output: Some(through::<berth_aws::iam::shapes::GetRolePolicyResponse>),
+    },
+    Typed {
+        service: "IAM",
+        operation: "GetSAMLProvider",
+        input: through::<berth_aws::iam::shapes::GetSAMLProviderRequest>,
+        output: Some(through::<berth_aws::iam::shapes::GetSAMLProviderResponse>),
     },
     Typed {
         service: "IAM",
@@ -310,6 +352,18 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "ListOpenIDConnectProviderTags",
+        input: through::<berth_aws::iam::shapes::ListOpenIDConnectProviderTagsRequest>,
+        output: Some(through::<berth_aws::iam::shapes::ListOpenIDConnectProviderTagsResponse>),
+    },
+    Typed {
+        service: "IAM",
+        operation: "ListOpenIDConnectProviders",
+        input: through::<berth_aws::iam::shapes::ListOpenIDConnectProvidersRequest>,
+        output: Some(through::<berth_aws::iam::shapes::ListOpenIDConnectProvidersResponse>),
+    },
+    Typed {
+        service: "IAM",
         operation: "ListPolicies",
         input: through::<berth_aws::iam::shapes::ListPoliciesRequest>,
         output: Some(through::<berth_aws::iam::shapes::ListPoliciesResponse>),
@@ -343,6 +397,18 @@ pub const TYPED: &[Typed] = &[
         operation: "ListRoles",
         input: through::<berth_aws::iam::shapes::ListRolesRequest>,
         output: Some(through::<berth_aws::iam::shapes::ListRolesResponse>),
+    },
+    Typed {
+        service: "IAM",
+        operation: "ListSAMLProviderTags",
+        input: through::<berth_aws::iam::shapes::ListSAMLProviderTagsRequest>,
+        output: Some(through::<berth_aws::iam::shapes::ListSAMLProviderTagsResponse>),
+    },
+    Typed {
+        service: "IAM",
+        operation: "ListSAMLProviders",
+        input: through::<berth_aws::iam::shapes::ListSAMLProvidersRequest>,
+        output: Some(through::<berth_aws::iam::shapes::ListSAMLProvidersResponse>),
     },
     Typed {
         service: "IAM",
@@ -394,6 +460,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "RemoveClientIDFromOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::RemoveClientIDFromOpenIDConnectProviderRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "RemoveUserFromGroup",
         input: through::<berth_aws::iam::shapes::RemoveUserFromGroupRequest>,
         output: None,
@@ -418,6 +490,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "TagOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::TagOpenIDConnectProviderRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "TagPolicy",
         input: through::<berth_aws::iam::shapes::TagPolicyRequest>,
         output: None,
@@ -430,8 +508,20 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "TagSAMLProvider",
+        input: through::<berth_aws::iam::shapes::TagSAMLProviderRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "TagUser",
         input: through::<berth_aws::iam::shapes::TagUserRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
+        operation: "UntagOpenIDConnectProvider",
+        input: through::<berth_aws::iam::shapes::UntagOpenIDConnectProviderRequest>,
         output: None,
     },
     Typed {
@@ -444,6 +534,12 @@ pub const TYPED: &[Typed] = &[
         service: "IAM",
         operation: "UntagRole",
         input: through::<berth_aws::iam::shapes::UntagRoleRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
+        operation: "UntagSAMLProvider",
+        input: through::<berth_aws::iam::shapes::UntagSAMLProviderRequest>,
         output: None,
     },
     Typed {
@@ -472,6 +568,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "UpdateOpenIDConnectProviderThumbprint",
+        input: through::<berth_aws::iam::shapes::UpdateOpenIDConnectProviderThumbprintRequest>,
+        output: None,
+    },
+    Typed {
+        service: "IAM",
         operation: "UpdateRole",
         input: through::<berth_aws::iam::shapes::UpdateRoleRequest>,
         output: Some(through::<berth_aws::iam::shapes::UpdateRoleResponse>),
@@ -484,6 +586,12 @@ pub const TYPED: &[Typed] = &[
     },
     Typed {
         service: "IAM",
+        operation: "UpdateSAMLProvider",
+        input: through::<berth_aws::iam::shapes::UpdateSAMLProviderRequest>,
+        output: Some(through::<berth_aws::iam::shapes::UpdateSAMLProviderResponse>),
+    },
+    Typed {
+        service: "IAM",
         operation: "UpdateUser",
         input: through::<berth_aws::iam::shapes::UpdateUserRequest>,
         output: None,
@@ -493,6 +601,18 @@ pub const TYPED: &[Typed] = &[
         operation: "AssumeRole",
         input: through::<berth_aws::sts::shapes::AssumeRoleRequest>,
         output: Some(through::<berth_aws::sts::shapes::AssumeRoleResponse>),
+    },
+    Typed {
+        service: "STS",
+        operation: "AssumeRoleWithSAML",
+        input: through::<berth_aws::sts::shapes::AssumeRoleWithSAMLRequest>,
+        output: Some(through::<berth_aws::sts::shapes::AssumeRoleWithSAMLResponse>),
+    },
+    Typed {
+        service: "STS",
+        operation: "AssumeRoleWithWebIdentity",
+        input: through::<berth_aws::sts::shapes::AssumeRoleWithWebIdentityRequest>,
+        output: Some(through::<berth_aws::sts::shapes::AssumeRoleWithWebIdentityResponse>),
     },
     Typed {
         service: "STS",
@@ -883,5 +1003,11 @@ pub const TYPED: &[Typed] = &[
         operation: "ValidatePullThroughCacheRule",
         input: through::<berth_aws::ecr::shapes::ValidatePullThroughCacheRuleRequest>,
         output: Some(through::<berth_aws::ecr::shapes::ValidatePullThroughCacheRuleResponse>),
+    },
+    Typed {
+        service: "CloudTrail",
+        operation: "LookupEvents",
+        input: through::<berth_aws::cloudtrail::shapes::LookupEventsRequest>,
+        output: Some(through::<berth_aws::cloudtrail::shapes::LookupEventsResponse>),
     },
 ];

@@ -47,6 +47,14 @@ pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorShape = ErrorShape {
 pub static NO_SUCH_ENTITY_EXCEPTION: ErrorShape =
     ErrorShape { name: "NoSuchEntityException", code: "NoSuchEntity", http_status: 404, sender: true };
 
+/// `OpenIdIdpCommunicationError`, with the status 400.
+pub static OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
+    name: "OpenIdIdpCommunicationErrorException",
+    code: "OpenIdIdpCommunicationError",
+    http_status: 400,
+    sender: true,
+};
+
 /// `PolicyEvaluation`, with the status 500.
 pub static POLICY_EVALUATION_EXCEPTION: ErrorShape =
     ErrorShape { name: "PolicyEvaluationException", code: "PolicyEvaluation", http_status: 500, sender: false };

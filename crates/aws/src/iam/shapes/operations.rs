@@ -4,6 +4,21 @@
 use super::{errors, schema};
 use crate::protocol::Operation;
 
+/// The operation `AddClientIDToOpenIDConnectProvider`.
+pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "AddClientIDToOpenIDConnectProvider",
+    input: &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
 /// The operation `AddUserToGroup`.
 pub static ADD_USER_TO_GROUP: Operation = Operation {
     name: "AddUserToGroup",
@@ -96,6 +111,22 @@ pub static CREATE_GROUP: Operation = Operation {
     ],
 };
 
+/// The operation `CreateOpenIDConnectProvider`.
+pub static CREATE_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "CreateOpenIDConnectProvider",
+    input: &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: Some(&schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
+    result_wrapper: Some("CreateOpenIDConnectProviderResult"),
+    errors: &[
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::ENTITY_ALREADY_EXISTS_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+        &errors::OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION,
+    ],
+};
+
 /// The operation `CreatePolicy`.
 pub static CREATE_POLICY: Operation = Operation {
     name: "CreatePolicy",
@@ -138,6 +169,21 @@ pub static CREATE_ROLE: Operation = Operation {
         &errors::INVALID_INPUT_EXCEPTION,
         &errors::ENTITY_ALREADY_EXISTS_EXCEPTION,
         &errors::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
+/// The operation `CreateSAMLProvider`.
+pub static CREATE_SAML_PROVIDER: Operation = Operation {
+    name: "CreateSAMLProvider",
+    input: &schema::CREATE_SAML_PROVIDER_REQUEST,
+    output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("CreateSAMLProviderResult"),
+    errors: &[
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::ENTITY_ALREADY_EXISTS_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
         &errors::CONCURRENT_MODIFICATION_EXCEPTION,
         &errors::SERVICE_FAILURE_EXCEPTION,
     ],
@@ -203,6 +249,20 @@ pub static DELETE_GROUP_POLICY: Operation = Operation {
     output: None,
     result_wrapper: None,
     errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::LIMIT_EXCEEDED_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
+};
+
+/// The operation `DeleteOpenIDConnectProvider`.
+pub static DELETE_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "DeleteOpenIDConnectProvider",
+    input: &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
 };
 
 /// The operation `DeletePolicy`.
@@ -274,6 +334,21 @@ pub static DELETE_ROLE_POLICY: Operation = Operation {
         &errors::NO_SUCH_ENTITY_EXCEPTION,
         &errors::LIMIT_EXCEEDED_EXCEPTION,
         &errors::UNMODIFIABLE_ENTITY_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
+/// The operation `DeleteSAMLProvider`.
+pub static DELETE_SAML_PROVIDER: Operation = Operation {
+    name: "DeleteSAMLProvider",
+    input: &schema::DELETE_SAML_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
         &errors::SERVICE_FAILURE_EXCEPTION,
     ],
 };
@@ -417,6 +492,15 @@ pub static GET_GROUP_POLICY: Operation = Operation {
     errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
 };
 
+/// The operation `GetOpenIDConnectProvider`.
+pub static GET_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "GetOpenIDConnectProvider",
+    input: &schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: Some(&schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
+    result_wrapper: Some("GetOpenIDConnectProviderResult"),
+    errors: &[&errors::INVALID_INPUT_EXCEPTION, &errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
+};
+
 /// The operation `GetPolicy`.
 pub static GET_POLICY: Operation = Operation {
     name: "GetPolicy",
@@ -451,6 +535,15 @@ pub static GET_ROLE_POLICY: Operation = Operation {
     output: Some(&schema::GET_ROLE_POLICY_RESPONSE),
     result_wrapper: Some("GetRolePolicyResult"),
     errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
+};
+
+/// The operation `GetSAMLProvider`.
+pub static GET_SAML_PROVIDER: Operation = Operation {
+    name: "GetSAMLProvider",
+    input: &schema::GET_SAML_PROVIDER_REQUEST,
+    output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("GetSAMLProviderResult"),
+    errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::INVALID_INPUT_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
 };
 
 /// The operation `GetUser`.
@@ -552,6 +645,24 @@ pub static LIST_GROUPS_FOR_USER: Operation = Operation {
     errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION],
 };
 
+/// The operation `ListOpenIDConnectProviderTags`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: Operation = Operation {
+    name: "ListOpenIDConnectProviderTags",
+    input: &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST,
+    output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE),
+    result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
+    errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION, &errors::INVALID_INPUT_EXCEPTION],
+};
+
+/// The operation `ListOpenIDConnectProviders`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDERS: Operation = Operation {
+    name: "ListOpenIDConnectProviders",
+    input: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST,
+    output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE),
+    result_wrapper: Some("ListOpenIDConnectProvidersResult"),
+    errors: &[&errors::SERVICE_FAILURE_EXCEPTION],
+};
+
 /// The operation `ListPolicies`.
 pub static LIST_POLICIES: Operation = Operation {
     name: "ListPolicies",
@@ -603,6 +714,24 @@ pub static LIST_ROLES: Operation = Operation {
     input: &schema::LIST_ROLES_REQUEST,
     output: Some(&schema::LIST_ROLES_RESPONSE),
     result_wrapper: Some("ListRolesResult"),
+    errors: &[&errors::SERVICE_FAILURE_EXCEPTION],
+};
+
+/// The operation `ListSAMLProviderTags`.
+pub static LIST_SAML_PROVIDER_TAGS: Operation = Operation {
+    name: "ListSAMLProviderTags",
+    input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
+    output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
+    result_wrapper: Some("ListSAMLProviderTagsResult"),
+    errors: &[&errors::NO_SUCH_ENTITY_EXCEPTION, &errors::SERVICE_FAILURE_EXCEPTION, &errors::INVALID_INPUT_EXCEPTION],
+};
+
+/// The operation `ListSAMLProviders`.
+pub static LIST_SAML_PROVIDERS: Operation = Operation {
+    name: "ListSAMLProviders",
+    input: &schema::LIST_SAML_PROVIDERS_REQUEST,
+    output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
+    result_wrapper: Some("ListSAMLProvidersResult"),
     errors: &[&errors::SERVICE_FAILURE_EXCEPTION],
 };
 
@@ -705,6 +834,20 @@ pub static PUT_USER_POLICY: Operation = Operation {
     ],
 };
 
+/// The operation `RemoveClientIDFromOpenIDConnectProvider`.
+pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "RemoveClientIDFromOpenIDConnectProvider",
+    input: &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
 /// The operation `RemoveUserFromGroup`.
 pub static REMOVE_USER_FROM_GROUP: Operation = Operation {
     name: "RemoveUserFromGroup",
@@ -750,6 +893,21 @@ pub static SIMULATE_PRINCIPAL_POLICY: Operation = Operation {
     ],
 };
 
+/// The operation `TagOpenIDConnectProvider`.
+pub static TAG_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "TagOpenIDConnectProvider",
+    input: &schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
 /// The operation `TagPolicy`.
 pub static TAG_POLICY: Operation = Operation {
     name: "TagPolicy",
@@ -780,6 +938,21 @@ pub static TAG_ROLE: Operation = Operation {
     ],
 };
 
+/// The operation `TagSAMLProvider`.
+pub static TAG_SAML_PROVIDER: Operation = Operation {
+    name: "TagSAMLProvider",
+    input: &schema::TAG_SAML_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
 /// The operation `TagUser`.
 pub static TAG_USER: Operation = Operation {
     name: "TagUser",
@@ -789,6 +962,20 @@ pub static TAG_USER: Operation = Operation {
     errors: &[
         &errors::NO_SUCH_ENTITY_EXCEPTION,
         &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
+/// The operation `UntagOpenIDConnectProvider`.
+pub static UNTAG_OPEN_ID_CONNECT_PROVIDER: Operation = Operation {
+    name: "UntagOpenIDConnectProvider",
+    input: &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
         &errors::INVALID_INPUT_EXCEPTION,
         &errors::CONCURRENT_MODIFICATION_EXCEPTION,
         &errors::SERVICE_FAILURE_EXCEPTION,
@@ -817,6 +1004,20 @@ pub static UNTAG_ROLE: Operation = Operation {
     result_wrapper: None,
     errors: &[
         &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
+/// The operation `UntagSAMLProvider`.
+pub static UNTAG_SAML_PROVIDER: Operation = Operation {
+    name: "UntagSAMLProvider",
+    input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
         &errors::CONCURRENT_MODIFICATION_EXCEPTION,
         &errors::SERVICE_FAILURE_EXCEPTION,
     ],
@@ -878,6 +1079,20 @@ pub static UPDATE_GROUP: Operation = Operation {
     ],
 };
 
+/// The operation `UpdateOpenIDConnectProviderThumbprint`.
+pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT: Operation = Operation {
+    name: "UpdateOpenIDConnectProviderThumbprint",
+    input: &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST,
+    output: None,
+    result_wrapper: None,
+    errors: &[
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
 /// The operation `UpdateRole`.
 pub static UPDATE_ROLE: Operation = Operation {
     name: "UpdateRole",
@@ -902,6 +1117,21 @@ pub static UPDATE_ROLE_DESCRIPTION: Operation = Operation {
         &errors::NO_SUCH_ENTITY_EXCEPTION,
         &errors::UNMODIFIABLE_ENTITY_EXCEPTION,
         &errors::SERVICE_FAILURE_EXCEPTION,
+    ],
+};
+
+/// The operation `UpdateSAMLProvider`.
+pub static UPDATE_SAML_PROVIDER: Operation = Operation {
+    name: "UpdateSAMLProvider",
+    input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
+    output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("UpdateSAMLProviderResult"),
+    errors: &[
+        &errors::NO_SUCH_ENTITY_EXCEPTION,
+        &errors::INVALID_INPUT_EXCEPTION,
+        &errors::LIMIT_EXCEEDED_EXCEPTION,
+        &errors::SERVICE_FAILURE_EXCEPTION,
+        &errors::CONCURRENT_MODIFICATION_EXCEPTION,
     ],
 };
 

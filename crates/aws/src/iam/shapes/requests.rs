@@ -3,7 +3,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContextEntry, OrderedOrganizationPolicyType, PolicyIdentifier, Tag};
+use super::{ContextEntry, ContextProvider, OrderedOrganizationPolicyType, PolicyIdentifier, Tag};
+use crate::protocol::Sensitive;
+
+/// The shape `AddClientIDToOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AddClientIDToOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `ClientID`: a text, 1 to 255 characters, required.
+    #[serde(rename = "ClientID")]
+    pub client_id: String,
+}
 
 /// The shape `AddUserToGroupRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,6 +92,34 @@ pub struct CreateGroupRequest {
     /// `GroupName`: a text, 1 to 128 characters, required.
     #[serde(rename = "GroupName")]
     pub group_name: String,
+}
+
+/// The shape `CreateOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateOpenIDConnectProviderRequest {
+    /// `Url`: a text, 1 to 255 characters, required.
+    #[serde(rename = "Url")]
+    pub url: String,
+
+    /// `ClientIDList`: a list of texts.
+    #[serde(rename = "ClientIDList", default, skip_serializing_if = "Option::is_none")]
+    pub client_id_list: Option<Vec<String>>,
+
+    /// `ThumbprintList`: a list of texts.
+    #[serde(rename = "ThumbprintList", default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint_list: Option<Vec<String>>,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+
+    /// `ContextProvider`: a structure.
+    #[serde(rename = "ContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub context_provider: Option<ContextProvider>,
+
+    /// `IdentityCenterInstanceArn`: a text, 1 to 1224 characters.
+    #[serde(rename = "IdentityCenterInstanceArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_center_instance_arn: Option<String>,
 }
 
 /// The shape `CreatePolicyRequest`.
@@ -157,6 +198,38 @@ pub struct CreateRoleRequest {
     pub tags: Option<Vec<Tag>>,
 }
 
+/// The shape `CreateSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateSAMLProviderRequest {
+    /// `SAMLMetadataDocument`: a text, 1000 to 10000000 characters, required.
+    #[serde(rename = "SAMLMetadataDocument")]
+    pub saml_metadata_document: String,
+
+    /// `Name`: a text, 1 to 128 characters, required.
+    #[serde(rename = "Name")]
+    pub name: String,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+
+    /// `AssertionEncryptionMode`: `Required` or `Allowed`.
+    #[serde(rename = "AssertionEncryptionMode", default, skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<String>,
+
+    /// `AddPrivateKey`: a text, 1 to 16384 characters.
+    #[serde(rename = "AddPrivateKey", default, skip_serializing_if = "Option::is_none")]
+    pub add_private_key: Option<Sensitive>,
+
+    /// `ContextProvider`: a structure.
+    #[serde(rename = "ContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub context_provider: Option<ContextProvider>,
+
+    /// `IdentityCenterInstanceArn`: a text, 1 to 1224 characters.
+    #[serde(rename = "IdentityCenterInstanceArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_center_instance_arn: Option<String>,
+}
+
 /// The shape `CreateUserRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CreateUserRequest {
@@ -217,6 +290,14 @@ pub struct DeleteGroupRequest {
     pub group_name: String,
 }
 
+/// The shape `DeleteOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+}
+
 /// The shape `DeletePolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeletePolicyRequest {
@@ -263,6 +344,14 @@ pub struct DeleteRoleRequest {
     /// `RoleName`: a text, 1 to 64 characters, required.
     #[serde(rename = "RoleName")]
     pub role_name: String,
+}
+
+/// The shape `DeleteSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteSAMLProviderRequest {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
 }
 
 /// The shape `DeleteUserPermissionsBoundaryRequest`.
@@ -405,6 +494,14 @@ pub struct GetGroupRequest {
     pub max_items: Option<i32>,
 }
 
+/// The shape `GetOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+}
+
 /// The shape `GetPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetPolicyRequest {
@@ -443,6 +540,14 @@ pub struct GetRoleRequest {
     /// `RoleName`: a text, 1 to 64 characters, required.
     #[serde(rename = "RoleName")]
     pub role_name: String,
+}
+
+/// The shape `GetSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetSAMLProviderRequest {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
 }
 
 /// The shape `GetUserPolicyRequest`.
@@ -629,6 +734,26 @@ pub struct ListGroupsRequest {
     pub max_items: Option<i32>,
 }
 
+/// The shape `ListOpenIDConnectProviderTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListOpenIDConnectProviderTagsRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `Marker`: a text, 1 to 320 characters.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+
+    /// `MaxItems`: a whole number, 1 to 1000.
+    #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+/// The shape `ListOpenIDConnectProvidersRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListOpenIDConnectProvidersRequest {}
+
 /// The shape `ListPoliciesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListPoliciesRequest {
@@ -736,6 +861,26 @@ pub struct ListRolesRequest {
     #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
     pub max_items: Option<i32>,
 }
+
+/// The shape `ListSAMLProviderTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListSAMLProviderTagsRequest {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+
+    /// `Marker`: a text, 1 to 320 characters.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+
+    /// `MaxItems`: a whole number, 1 to 1000.
+    #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+/// The shape `ListSAMLProvidersRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListSAMLProvidersRequest {}
 
 /// The shape `ListUserPoliciesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -855,6 +1000,18 @@ pub struct PutUserPolicyRequest {
     /// `PolicyDocument`: a text, 1 to 131072 characters, required.
     #[serde(rename = "PolicyDocument")]
     pub policy_document: String,
+}
+
+/// The shape `RemoveClientIDFromOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RemoveClientIDFromOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `ClientID`: a text, 1 to 255 characters, required.
+    #[serde(rename = "ClientID")]
+    pub client_id: String,
 }
 
 /// The shape `RemoveUserFromGroupRequest`.
@@ -989,6 +1146,18 @@ pub struct SimulatePrincipalPolicyRequest {
     pub marker: Option<String>,
 }
 
+/// The shape `TagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `Tags`: a list of structures, at most 50, required.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+
 /// The shape `TagPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TagPolicyRequest {
@@ -1013,6 +1182,18 @@ pub struct TagRoleRequest {
     pub tags: Vec<Tag>,
 }
 
+/// The shape `TagSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagSAMLProviderRequest {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+
+    /// `Tags`: a list of structures, at most 50, required.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+
 /// The shape `TagUserRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TagUserRequest {
@@ -1023,6 +1204,18 @@ pub struct TagUserRequest {
     /// `Tags`: a list of structures, at most 50, required.
     #[serde(rename = "Tags")]
     pub tags: Vec<Tag>,
+}
+
+/// The shape `UntagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UntagOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `TagKeys`: a list of texts, at most 50, required.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
 }
 
 /// The shape `UntagPolicyRequest`.
@@ -1043,6 +1236,18 @@ pub struct UntagRoleRequest {
     /// `RoleName`: a text, 1 to 64 characters, required.
     #[serde(rename = "RoleName")]
     pub role_name: String,
+
+    /// `TagKeys`: a list of texts, at most 50, required.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+
+/// The shape `UntagSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UntagSAMLProviderRequest {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
 
     /// `TagKeys`: a list of texts, at most 50, required.
     #[serde(rename = "TagKeys")]
@@ -1105,6 +1310,18 @@ pub struct UpdateGroupRequest {
     pub new_group_name: Option<String>,
 }
 
+/// The shape `UpdateOpenIDConnectProviderThumbprintRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateOpenIDConnectProviderThumbprintRequest {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+
+    /// `ThumbprintList`: a list of texts, required.
+    #[serde(rename = "ThumbprintList")]
+    pub thumbprint_list: Vec<String>,
+}
+
 /// The shape `UpdateRoleDescriptionRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRoleDescriptionRequest {
@@ -1139,6 +1356,46 @@ pub struct UpdateRoleRequest {
     /// `ResetMaxSigninSessionDuration`: a truth value.
     #[serde(rename = "ResetMaxSigninSessionDuration", default, skip_serializing_if = "Option::is_none")]
     pub reset_max_signin_session_duration: Option<bool>,
+}
+
+/// The shape `UpdateSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateSAMLProviderRequest {
+    /// `SAMLMetadataDocument`: a text, 1000 to 10000000 characters.
+    #[serde(rename = "SAMLMetadataDocument", default, skip_serializing_if = "Option::is_none")]
+    pub saml_metadata_document: Option<String>,
+
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+
+    /// `AssertionEncryptionMode`: `Required` or `Allowed`.
+    #[serde(rename = "AssertionEncryptionMode", default, skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<String>,
+
+    /// `AddPrivateKey`: a text, 1 to 16384 characters.
+    #[serde(rename = "AddPrivateKey", default, skip_serializing_if = "Option::is_none")]
+    pub add_private_key: Option<Sensitive>,
+
+    /// `RemovePrivateKey`: a text, 22 to 64 characters.
+    #[serde(rename = "RemovePrivateKey", default, skip_serializing_if = "Option::is_none")]
+    pub remove_private_key: Option<String>,
+
+    /// `ContextProvider`: a structure.
+    #[serde(rename = "ContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub context_provider: Option<ContextProvider>,
+
+    /// `IdentityCenterInstanceArn`: a text, 1 to 1224 characters.
+    #[serde(rename = "IdentityCenterInstanceArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_center_instance_arn: Option<String>,
+
+    /// `RemoveContextProvider`: a truth value.
+    #[serde(rename = "RemoveContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub remove_context_provider: Option<bool>,
+
+    /// `RemoveIdentityCenterInstance`: a truth value.
+    #[serde(rename = "RemoveIdentityCenterInstance", default, skip_serializing_if = "Option::is_none")]
+    pub remove_identity_center_instance: Option<bool>,
 }
 
 /// The shape `UpdateUserRequest`.

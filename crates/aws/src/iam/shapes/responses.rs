@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessKey, AccessKeyLastUsed, AccessKeyMetadata, AttachedPolicy, EvaluationResult, Group, GroupDetail,
-    ManagedPolicyDetail, Policy, PolicyGroup, PolicyRole, PolicyUser, PolicyVersion, Role, RoleDetail, Tag, User,
-    UserDetail,
+    AccessKey, AccessKeyLastUsed, AccessKeyMetadata, AttachedPolicy, ContextProvider, EvaluationResult, Group,
+    GroupDetail, ManagedPolicyDetail, OpenIDConnectProviderListEntry, Policy, PolicyGroup, PolicyRole, PolicyUser,
+    PolicyVersion, Role, RoleDetail, SAMLKeyHashEntry, SAMLPrivateKey, SAMLProviderListEntry, Tag, User, UserDetail,
 };
+use crate::protocol::Timestamp;
 
 /// The shape `CreateAccessKeyResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,18 @@ pub struct CreateGroupResponse {
     /// `Group`: a structure, required.
     #[serde(rename = "Group")]
     pub group: Group,
+}
+
+/// The shape `CreateOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateOpenIDConnectProviderResponse {
+    /// `OpenIDConnectProviderArn`: a text, 20 to 2048 characters.
+    #[serde(rename = "OpenIDConnectProviderArn", default, skip_serializing_if = "Option::is_none")]
+    pub open_id_connect_provider_arn: Option<String>,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 /// The shape `CreatePolicyResponse`.
@@ -49,6 +62,18 @@ pub struct CreateRoleResponse {
     /// `Role`: a structure, required.
     #[serde(rename = "Role")]
     pub role: Role,
+}
+
+/// The shape `CreateSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CreateSAMLProviderResponse {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters.
+    #[serde(rename = "SAMLProviderArn", default, skip_serializing_if = "Option::is_none")]
+    pub saml_provider_arn: Option<String>,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 /// The shape `CreateUserResponse`.
@@ -151,6 +176,42 @@ pub struct GetGroupResponse {
     pub marker: Option<String>,
 }
 
+/// The shape `GetOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetOpenIDConnectProviderResponse {
+    /// `Url`: a text, 1 to 255 characters.
+    #[serde(rename = "Url", default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+
+    /// `ClientIDList`: a list of texts.
+    #[serde(rename = "ClientIDList", default, skip_serializing_if = "Option::is_none")]
+    pub client_id_list: Option<Vec<String>>,
+
+    /// `ThumbprintList`: a list of texts.
+    #[serde(rename = "ThumbprintList", default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint_list: Option<Vec<String>>,
+
+    /// `CreateDate`: a time.
+    #[serde(rename = "CreateDate", default, skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+
+    /// `ContextProvider`: a structure.
+    #[serde(rename = "ContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub context_provider: Option<ContextProvider>,
+
+    /// `IdentityCenterInstanceArn`: a text, 1 to 1224 characters.
+    #[serde(rename = "IdentityCenterInstanceArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_center_instance_arn: Option<String>,
+
+    /// `IdentityStoreArn`: a text, 20 to 2048 characters.
+    #[serde(rename = "IdentityStoreArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_store_arn: Option<String>,
+}
+
 /// The shape `GetPolicyResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GetPolicyResponse {
@@ -189,6 +250,54 @@ pub struct GetRoleResponse {
     /// `Role`: a structure, required.
     #[serde(rename = "Role")]
     pub role: Role,
+}
+
+/// The shape `GetSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetSAMLProviderResponse {
+    /// `SAMLProviderUUID`: a text, 22 to 64 characters.
+    #[serde(rename = "SAMLProviderUUID", default, skip_serializing_if = "Option::is_none")]
+    pub saml_provider_uuid: Option<String>,
+
+    /// `SAMLMetadataDocument`: a text, 1000 to 10000000 characters.
+    #[serde(rename = "SAMLMetadataDocument", default, skip_serializing_if = "Option::is_none")]
+    pub saml_metadata_document: Option<String>,
+
+    /// `ContextProvider`: a structure.
+    #[serde(rename = "ContextProvider", default, skip_serializing_if = "Option::is_none")]
+    pub context_provider: Option<ContextProvider>,
+
+    /// `SAMLKeyHashes`: a list of structures.
+    #[serde(rename = "SAMLKeyHashes", default, skip_serializing_if = "Option::is_none")]
+    pub saml_key_hashes: Option<Vec<SAMLKeyHashEntry>>,
+
+    /// `CreateDate`: a time.
+    #[serde(rename = "CreateDate", default, skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+
+    /// `ValidUntil`: a time.
+    #[serde(rename = "ValidUntil", default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+
+    /// `Tags`: a list of structures, at most 50.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+
+    /// `AssertionEncryptionMode`: `Required` or `Allowed`.
+    #[serde(rename = "AssertionEncryptionMode", default, skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<String>,
+
+    /// `PrivateKeyList`: a list of structures, at most 2.
+    #[serde(rename = "PrivateKeyList", default, skip_serializing_if = "Option::is_none")]
+    pub private_key_list: Option<Vec<SAMLPrivateKey>>,
+
+    /// `IdentityCenterInstanceArn`: a text, 1 to 1224 characters.
+    #[serde(rename = "IdentityCenterInstanceArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_center_instance_arn: Option<String>,
+
+    /// `IdentityStoreArn`: a text, 20 to 2048 characters.
+    #[serde(rename = "IdentityStoreArn", default, skip_serializing_if = "Option::is_none")]
+    pub identity_store_arn: Option<String>,
 }
 
 /// The shape `GetUserPolicyResponse`.
@@ -367,6 +476,30 @@ pub struct ListGroupsResponse {
     pub marker: Option<String>,
 }
 
+/// The shape `ListOpenIDConnectProviderTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListOpenIDConnectProviderTagsResponse {
+    /// `Tags`: a list of structures, at most 50, required.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+
+    /// `IsTruncated`: a truth value.
+    #[serde(rename = "IsTruncated", default, skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+
+    /// `Marker`: a text.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+/// The shape `ListOpenIDConnectProvidersResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListOpenIDConnectProvidersResponse {
+    /// `OpenIDConnectProviderList`: a list of structures.
+    #[serde(rename = "OpenIDConnectProviderList", default, skip_serializing_if = "Option::is_none")]
+    pub open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
+}
+
 /// The shape `ListPoliciesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListPoliciesResponse {
@@ -463,6 +596,30 @@ pub struct ListRolesResponse {
     pub marker: Option<String>,
 }
 
+/// The shape `ListSAMLProviderTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListSAMLProviderTagsResponse {
+    /// `Tags`: a list of structures, at most 50, required.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+
+    /// `IsTruncated`: a truth value.
+    #[serde(rename = "IsTruncated", default, skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+
+    /// `Marker`: a text.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+/// The shape `ListSAMLProvidersResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListSAMLProvidersResponse {
+    /// `SAMLProviderList`: a list of structures.
+    #[serde(rename = "SAMLProviderList", default, skip_serializing_if = "Option::is_none")]
+    pub saml_provider_list: Option<Vec<SAMLProviderListEntry>>,
+}
+
 /// The shape `ListUserPoliciesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListUserPoliciesResponse {
@@ -538,3 +695,11 @@ pub struct UpdateRoleDescriptionResponse {
 /// The shape `UpdateRoleResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRoleResponse {}
+
+/// The shape `UpdateSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpdateSAMLProviderResponse {
+    /// `SAMLProviderArn`: a text, 20 to 2048 characters.
+    #[serde(rename = "SAMLProviderArn", default, skip_serializing_if = "Option::is_none")]
+    pub saml_provider_arn: Option<String>,
+}

@@ -60,6 +60,22 @@ pub(super) static ACTION_NAME_TYPE: Shape = Shape {
     kind: Kind::String { min: Some(3), max: Some(128), pattern: None, enumeration: &[], sensitive: false },
 };
 
+pub(super) static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "AddClientIDToOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member { name: "ClientID", wire_name: "ClientID", shape: &CLIENT_ID_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static ADD_USER_TO_GROUP_REQUEST: Shape = Shape {
     name: "AddUserToGroupRequest",
     kind: Kind::Structure {
@@ -236,6 +252,60 @@ pub(super) static CONTEXT_KEY_VALUE_TYPE: Shape = Shape {
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
 };
 
+pub(super) static CONTEXT_PROVIDER: Shape = Shape {
+    name: "ContextProvider",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "KeyDefinitionList",
+                wire_name: "KeyDefinitionList",
+                shape: &KEY_DEFINITION_LIST_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SubjectSourceKey",
+                wire_name: "SubjectSourceKey",
+                shape: &CONTEXT_PROVIDER_SOURCE_KEY_TYPE,
+                required: true,
+            },
+            Member {
+                name: "SubjectTypeValue",
+                wire_name: "SubjectTypeValue",
+                shape: &SUBJECT_TYPE_VALUE_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SubjectTypeSourceKey",
+                wire_name: "SubjectTypeSourceKey",
+                shape: &CONTEXT_PROVIDER_SOURCE_KEY_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CONTEXT_PROVIDER_KEY_DEFINITION: Shape = Shape {
+    name: "ContextProviderKeyDefinition",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "SourceKey",
+                wire_name: "SourceKey",
+                shape: &CONTEXT_PROVIDER_SOURCE_KEY_TYPE,
+                required: true,
+            },
+            Member {
+                name: "TargetKey",
+                wire_name: "TargetKey",
+                shape: &CONTEXT_PROVIDER_TARGET_KEY_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static CREATE_ACCESS_KEY_REQUEST: Shape = Shape {
     name: "CreateAccessKeyRequest",
     kind: Kind::Structure {
@@ -285,6 +355,47 @@ pub(super) static CREATE_GROUP_RESPONSE: Shape = Shape {
     name: "CreateGroupResponse",
     kind: Kind::Structure {
         members: &[Member { name: "Group", wire_name: "Group", shape: &GROUP, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "CreateOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Url", wire_name: "Url", shape: &OPEN_ID_CONNECT_PROVIDER_URL_TYPE, required: true },
+            Member { name: "ClientIDList", wire_name: "ClientIDList", shape: &CLIENT_ID_LIST_TYPE, required: false },
+            Member {
+                name: "ThumbprintList",
+                wire_name: "ThumbprintList",
+                shape: &THUMBPRINT_LIST_TYPE,
+                required: false,
+            },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+            Member { name: "ContextProvider", wire_name: "ContextProvider", shape: &CONTEXT_PROVIDER, required: false },
+            Member {
+                name: "IdentityCenterInstanceArn",
+                wire_name: "IdentityCenterInstanceArn",
+                shape: &IDENTITY_CENTER_INSTANCE_ARN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Shape = Shape {
+    name: "CreateOpenIDConnectProviderResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: false,
+            },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+        ],
         union: false,
     },
 };
@@ -386,6 +497,48 @@ pub(super) static CREATE_ROLE_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static CREATE_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "CreateSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "SAMLMetadataDocument",
+                wire_name: "SAMLMetadataDocument",
+                shape: &SAML_METADATA_DOCUMENT_TYPE,
+                required: true,
+            },
+            Member { name: "Name", wire_name: "Name", shape: &SAML_PROVIDER_NAME_TYPE, required: true },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+            Member {
+                name: "AssertionEncryptionMode",
+                wire_name: "AssertionEncryptionMode",
+                shape: &ASSERTION_ENCRYPTION_MODE_TYPE,
+                required: false,
+            },
+            Member { name: "AddPrivateKey", wire_name: "AddPrivateKey", shape: &PRIVATE_KEY_TYPE, required: false },
+            Member { name: "ContextProvider", wire_name: "ContextProvider", shape: &CONTEXT_PROVIDER, required: false },
+            Member {
+                name: "IdentityCenterInstanceArn",
+                wire_name: "IdentityCenterInstanceArn",
+                shape: &IDENTITY_CENTER_INSTANCE_ARN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static CREATE_SAML_PROVIDER_RESPONSE: Shape = Shape {
+    name: "CreateSAMLProviderResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: false },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static CREATE_USER_REQUEST: Shape = Shape {
     name: "CreateUserRequest",
     kind: Kind::Structure {
@@ -450,6 +603,19 @@ pub(super) static DELETE_GROUP_REQUEST: Shape = Shape {
     },
 };
 
+pub(super) static DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "DeleteOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "OpenIDConnectProviderArn",
+            wire_name: "OpenIDConnectProviderArn",
+            shape: &ARN_TYPE,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
 pub(super) static DELETE_POLICY_REQUEST: Shape = Shape {
     name: "DeletePolicyRequest",
     kind: Kind::Structure {
@@ -492,6 +658,14 @@ pub(super) static DELETE_ROLE_REQUEST: Shape = Shape {
     name: "DeleteRoleRequest",
     kind: Kind::Structure {
         members: &[Member { name: "RoleName", wire_name: "RoleName", shape: &ROLE_NAME_TYPE, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static DELETE_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "DeleteSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true }],
         union: false,
     },
 };
@@ -827,6 +1001,46 @@ pub(super) static GET_GROUP_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static GET_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "GetOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "OpenIDConnectProviderArn",
+            wire_name: "OpenIDConnectProviderArn",
+            shape: &ARN_TYPE,
+            required: true,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Shape = Shape {
+    name: "GetOpenIDConnectProviderResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Url", wire_name: "Url", shape: &OPEN_ID_CONNECT_PROVIDER_URL_TYPE, required: false },
+            Member { name: "ClientIDList", wire_name: "ClientIDList", shape: &CLIENT_ID_LIST_TYPE, required: false },
+            Member {
+                name: "ThumbprintList",
+                wire_name: "ThumbprintList",
+                shape: &THUMBPRINT_LIST_TYPE,
+                required: false,
+            },
+            Member { name: "CreateDate", wire_name: "CreateDate", shape: &DATE_TYPE, required: false },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+            Member { name: "ContextProvider", wire_name: "ContextProvider", shape: &CONTEXT_PROVIDER, required: false },
+            Member {
+                name: "IdentityCenterInstanceArn",
+                wire_name: "IdentityCenterInstanceArn",
+                shape: &IDENTITY_CENTER_INSTANCE_ARN_TYPE,
+                required: false,
+            },
+            Member { name: "IdentityStoreArn", wire_name: "IdentityStoreArn", shape: &ARN_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static GET_POLICY_REQUEST: Shape = Shape {
     name: "GetPolicyRequest",
     kind: Kind::Structure {
@@ -907,6 +1121,59 @@ pub(super) static GET_ROLE_RESPONSE: Shape = Shape {
     name: "GetRoleResponse",
     kind: Kind::Structure {
         members: &[Member { name: "Role", wire_name: "Role", shape: &ROLE, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static GET_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "GetSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true }],
+        union: false,
+    },
+};
+
+pub(super) static GET_SAML_PROVIDER_RESPONSE: Shape = Shape {
+    name: "GetSAMLProviderResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "SAMLProviderUUID",
+                wire_name: "SAMLProviderUUID",
+                shape: &PRIVATE_KEY_ID_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SAMLMetadataDocument",
+                wire_name: "SAMLMetadataDocument",
+                shape: &SAML_METADATA_DOCUMENT_TYPE,
+                required: false,
+            },
+            Member { name: "ContextProvider", wire_name: "ContextProvider", shape: &CONTEXT_PROVIDER, required: false },
+            Member {
+                name: "SAMLKeyHashes",
+                wire_name: "SAMLKeyHashes",
+                shape: &SAML_KEY_HASH_LIST_TYPE,
+                required: false,
+            },
+            Member { name: "CreateDate", wire_name: "CreateDate", shape: &DATE_TYPE, required: false },
+            Member { name: "ValidUntil", wire_name: "ValidUntil", shape: &DATE_TYPE, required: false },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: false },
+            Member {
+                name: "AssertionEncryptionMode",
+                wire_name: "AssertionEncryptionMode",
+                shape: &ASSERTION_ENCRYPTION_MODE_TYPE,
+                required: false,
+            },
+            Member { name: "PrivateKeyList", wire_name: "PrivateKeyList", shape: &PRIVATE_KEY_LIST, required: false },
+            Member {
+                name: "IdentityCenterInstanceArn",
+                wire_name: "IdentityCenterInstanceArn",
+                shape: &IDENTITY_CENTER_INSTANCE_ARN_TYPE,
+                required: false,
+            },
+            Member { name: "IdentityStoreArn", wire_name: "IdentityStoreArn", shape: &ARN_TYPE, required: false },
+        ],
         union: false,
     },
 };
@@ -1031,6 +1298,11 @@ pub(super) static INSTANCE_PROFILE: Shape = Shape {
         ],
         union: false,
     },
+};
+
+pub(super) static KEY_HASH_LIST_TYPE: Shape = Shape {
+    name: "KeyHashListType",
+    kind: Kind::List { member: &STRING_TYPE, member_name: "member", flattened: false, min: None, max: None },
 };
 
 pub(super) static LINE_NUMBER: Shape = Shape { name: "LineNumber", kind: Kind::Integer { min: None, max: None } };
@@ -1288,6 +1560,51 @@ pub(super) static LIST_GROUPS_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST: Shape = Shape {
+    name: "ListOpenIDConnectProviderTagsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member { name: "Marker", wire_name: "Marker", shape: &MARKER_TYPE, required: false },
+            Member { name: "MaxItems", wire_name: "MaxItems", shape: &MAX_ITEMS_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE: Shape = Shape {
+    name: "ListOpenIDConnectProviderTagsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: true },
+            Member { name: "IsTruncated", wire_name: "IsTruncated", shape: &BOOLEAN_TYPE, required: false },
+            Member { name: "Marker", wire_name: "Marker", shape: &RESPONSE_MARKER_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST: Shape =
+    Shape { name: "ListOpenIDConnectProvidersRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE: Shape = Shape {
+    name: "ListOpenIDConnectProvidersResponse",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "OpenIDConnectProviderList",
+            wire_name: "OpenIDConnectProviderList",
+            shape: &OPEN_ID_CONNECT_PROVIDER_LIST_TYPE,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
 pub(super) static LIST_POLICIES_REQUEST: Shape = Shape {
     name: "ListPoliciesRequest",
     kind: Kind::Structure {
@@ -1445,6 +1762,46 @@ pub(super) static LIST_ROLES_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static LIST_SAML_PROVIDER_TAGS_REQUEST: Shape = Shape {
+    name: "ListSAMLProviderTagsRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true },
+            Member { name: "Marker", wire_name: "Marker", shape: &MARKER_TYPE, required: false },
+            Member { name: "MaxItems", wire_name: "MaxItems", shape: &MAX_ITEMS_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_SAML_PROVIDER_TAGS_RESPONSE: Shape = Shape {
+    name: "ListSAMLProviderTagsResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: true },
+            Member { name: "IsTruncated", wire_name: "IsTruncated", shape: &BOOLEAN_TYPE, required: false },
+            Member { name: "Marker", wire_name: "Marker", shape: &RESPONSE_MARKER_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static LIST_SAML_PROVIDERS_REQUEST: Shape =
+    Shape { name: "ListSAMLProvidersRequest", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static LIST_SAML_PROVIDERS_RESPONSE: Shape = Shape {
+    name: "ListSAMLProvidersResponse",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "SAMLProviderList",
+            wire_name: "SAMLProviderList",
+            shape: &SAML_PROVIDER_LIST_TYPE,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
 pub(super) static LIST_USER_POLICIES_REQUEST: Shape = Shape {
     name: "ListUserPoliciesRequest",
     kind: Kind::Structure {
@@ -1561,6 +1918,38 @@ pub(super) static MANAGED_POLICY_DETAIL: Shape = Shape {
 pub(super) static MANAGED_POLICY_DETAIL_LIST_TYPE: Shape = Shape {
     name: "ManagedPolicyDetailListType",
     kind: Kind::List { member: &MANAGED_POLICY_DETAIL, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Shape = Shape {
+    name: "OpenIDConnectProviderListEntry",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Arn", wire_name: "Arn", shape: &ARN_TYPE, required: false },
+            Member {
+                name: "IsTrustedIdentityPropagationEnabled",
+                wire_name: "IsTrustedIdentityPropagationEnabled",
+                shape: &BOOLEAN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Shape = Shape {
+    name: "OpenIDConnectProviderListType",
+    kind: Kind::List {
+        member: &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Shape = Shape {
+    name: "OpenIDConnectProviderUrlType",
+    kind: Kind::String { min: Some(1), max: Some(255), pattern: None, enumeration: &[], sensitive: false },
 };
 
 pub(super) static ORDERED_ORGANIZATION_POLICY_TYPE: Shape = Shape {
@@ -1897,6 +2286,22 @@ pub(super) static PUT_USER_POLICY_REQUEST: Shape = Shape {
     },
 };
 
+pub(super) static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "RemoveClientIDFromOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member { name: "ClientID", wire_name: "ClientID", shape: &CLIENT_ID_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static REMOVE_USER_FROM_GROUP_REQUEST: Shape = Shape {
     name: "RemoveUserFromGroupRequest",
     kind: Kind::Structure {
@@ -2080,6 +2485,83 @@ pub(super) static ROLE_LAST_USED: Shape = Shape {
             Member { name: "Region", wire_name: "Region", shape: &STRING_TYPE, required: false },
         ],
         union: false,
+    },
+};
+
+pub(super) static SAML_ISSUER_URL_TYPE: Shape = Shape {
+    name: "SAMLIssuerURLType",
+    kind: Kind::String { min: Some(1), max: Some(1024), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SAML_KEY_HASH_ENTRY: Shape = Shape {
+    name: "SAMLKeyHashEntry",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "IssuerURL", wire_name: "IssuerURL", shape: &SAML_ISSUER_URL_TYPE, required: false },
+            Member { name: "KeyHashes", wire_name: "KeyHashes", shape: &KEY_HASH_LIST_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SAML_KEY_HASH_LIST_TYPE: Shape = Shape {
+    name: "SAMLKeyHashListType",
+    kind: Kind::List { member: &SAML_KEY_HASH_ENTRY, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static SAML_METADATA_DOCUMENT_TYPE: Shape = Shape {
+    name: "SAMLMetadataDocumentType",
+    kind: Kind::String { min: Some(1000), max: Some(10_000_000), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SAML_PRIVATE_KEY: Shape = Shape {
+    name: "SAMLPrivateKey",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "KeyId", wire_name: "KeyId", shape: &PRIVATE_KEY_ID_TYPE, required: false },
+            Member { name: "Timestamp", wire_name: "Timestamp", shape: &DATE_TYPE, required: false },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SAML_PROVIDER_LIST_ENTRY: Shape = Shape {
+    name: "SAMLProviderListEntry",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Arn", wire_name: "Arn", shape: &ARN_TYPE, required: false },
+            Member { name: "ValidUntil", wire_name: "ValidUntil", shape: &DATE_TYPE, required: false },
+            Member { name: "CreateDate", wire_name: "CreateDate", shape: &DATE_TYPE, required: false },
+            Member {
+                name: "IsTrustedIdentityPropagationEnabled",
+                wire_name: "IsTrustedIdentityPropagationEnabled",
+                shape: &BOOLEAN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static SAML_PROVIDER_LIST_TYPE: Shape = Shape {
+    name: "SAMLProviderListType",
+    kind: Kind::List {
+        member: &SAML_PROVIDER_LIST_ENTRY,
+        member_name: "member",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static SAML_PROVIDER_NAME_TYPE: Shape = Shape {
+    name: "SAMLProviderNameType",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(128),
+        pattern: Some(Pattern::new(r"[\w._-]+")),
+        enumeration: &[],
+        sensitive: false,
     },
 };
 
@@ -2284,6 +2766,22 @@ pub(super) static TAG: Shape = Shape {
     },
 };
 
+pub(super) static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "TagOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static TAG_POLICY_REQUEST: Shape = Shape {
     name: "TagPolicyRequest",
     kind: Kind::Structure {
@@ -2306,12 +2804,39 @@ pub(super) static TAG_ROLE_REQUEST: Shape = Shape {
     },
 };
 
+pub(super) static TAG_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "TagSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true },
+            Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static TAG_USER_REQUEST: Shape = Shape {
     name: "TagUserRequest",
     kind: Kind::Structure {
         members: &[
             Member { name: "UserName", wire_name: "UserName", shape: &EXISTING_USER_NAME_TYPE, required: true },
             Member { name: "Tags", wire_name: "Tags", shape: &TAG_LIST_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape {
+    name: "UntagOpenIDConnectProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member { name: "TagKeys", wire_name: "TagKeys", shape: &TAG_KEY_LIST_TYPE, required: true },
         ],
         union: false,
     },
@@ -2333,6 +2858,17 @@ pub(super) static UNTAG_ROLE_REQUEST: Shape = Shape {
     kind: Kind::Structure {
         members: &[
             Member { name: "RoleName", wire_name: "RoleName", shape: &ROLE_NAME_TYPE, required: true },
+            Member { name: "TagKeys", wire_name: "TagKeys", shape: &TAG_KEY_LIST_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UNTAG_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "UntagSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true },
             Member { name: "TagKeys", wire_name: "TagKeys", shape: &TAG_KEY_LIST_TYPE, required: true },
         ],
         union: false,
@@ -2390,6 +2926,27 @@ pub(super) static UPDATE_GROUP_REQUEST: Shape = Shape {
     },
 };
 
+pub(super) static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST: Shape = Shape {
+    name: "UpdateOpenIDConnectProviderThumbprintRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "OpenIDConnectProviderArn",
+                wire_name: "OpenIDConnectProviderArn",
+                shape: &ARN_TYPE,
+                required: true,
+            },
+            Member {
+                name: "ThumbprintList",
+                wire_name: "ThumbprintList",
+                shape: &THUMBPRINT_LIST_TYPE,
+                required: true,
+            },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static UPDATE_ROLE_DESCRIPTION_REQUEST: Shape = Shape {
     name: "UpdateRoleDescriptionRequest",
     kind: Kind::Structure {
@@ -2440,6 +2997,62 @@ pub(super) static UPDATE_ROLE_REQUEST: Shape = Shape {
 
 pub(super) static UPDATE_ROLE_RESPONSE: Shape =
     Shape { name: "UpdateRoleResponse", kind: Kind::Structure { members: &[], union: false } };
+
+pub(super) static UPDATE_SAML_PROVIDER_REQUEST: Shape = Shape {
+    name: "UpdateSAMLProviderRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member {
+                name: "SAMLMetadataDocument",
+                wire_name: "SAMLMetadataDocument",
+                shape: &SAML_METADATA_DOCUMENT_TYPE,
+                required: false,
+            },
+            Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: true },
+            Member {
+                name: "AssertionEncryptionMode",
+                wire_name: "AssertionEncryptionMode",
+                shape: &ASSERTION_ENCRYPTION_MODE_TYPE,
+                required: false,
+            },
+            Member { name: "AddPrivateKey", wire_name: "AddPrivateKey", shape: &PRIVATE_KEY_TYPE, required: false },
+            Member {
+                name: "RemovePrivateKey",
+                wire_name: "RemovePrivateKey",
+                shape: &PRIVATE_KEY_ID_TYPE,
+                required: false,
+            },
+            Member { name: "ContextProvider", wire_name: "ContextProvider", shape: &CONTEXT_PROVIDER, required: false },
+            Member {
+                name: "IdentityCenterInstanceArn",
+                wire_name: "IdentityCenterInstanceArn",
+                shape: &IDENTITY_CENTER_INSTANCE_ARN_TYPE,
+                required: false,
+            },
+            Member {
+                name: "RemoveContextProvider",
+                wire_name: "RemoveContextProvider",
+                shape: &BOOLEAN_TYPE,
+                required: false,
+            },
+            Member {
+                name: "RemoveIdentityCenterInstance",
+                wire_name: "RemoveIdentityCenterInstance",
+                shape: &BOOLEAN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static UPDATE_SAML_PROVIDER_RESPONSE: Shape = Shape {
+    name: "UpdateSAMLProviderResponse",
+    kind: Kind::Structure {
+        members: &[Member { name: "SAMLProviderArn", wire_name: "SAMLProviderArn", shape: &ARN_TYPE, required: false }],
+        union: false,
+    },
+};
 
 pub(super) static UPDATE_USER_REQUEST: Shape = Shape {
     name: "UpdateUserRequest",
@@ -2551,6 +3164,11 @@ pub(super) static ARN_TYPE: Shape = Shape {
     kind: Kind::String { min: Some(20), max: Some(2048), pattern: None, enumeration: &[], sensitive: false },
 };
 
+pub(super) static ASSERTION_ENCRYPTION_MODE_TYPE: Shape = Shape {
+    name: "assertionEncryptionModeType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &["Required", "Allowed"], sensitive: false },
+};
+
 pub(super) static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape {
     name: "attachedPoliciesListType",
     kind: Kind::List { member: &ATTACHED_POLICY, member_name: "member", flattened: false, min: None, max: None },
@@ -2562,6 +3180,26 @@ pub(super) static ATTACHMENT_COUNT_TYPE: Shape =
 pub(super) static BOOLEAN_OBJECT_TYPE: Shape = Shape { name: "booleanObjectType", kind: Kind::Boolean };
 
 pub(super) static BOOLEAN_TYPE: Shape = Shape { name: "booleanType", kind: Kind::Boolean };
+
+pub(super) static CLIENT_ID_LIST_TYPE: Shape = Shape {
+    name: "clientIDListType",
+    kind: Kind::List { member: &CLIENT_ID_TYPE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static CLIENT_ID_TYPE: Shape = Shape {
+    name: "clientIDType",
+    kind: Kind::String { min: Some(1), max: Some(255), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static CONTEXT_PROVIDER_SOURCE_KEY_TYPE: Shape = Shape {
+    name: "contextProviderSourceKeyType",
+    kind: Kind::String { min: Some(1), max: Some(128), pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static CONTEXT_PROVIDER_TARGET_KEY_TYPE: Shape = Shape {
+    name: "contextProviderTargetKeyType",
+    kind: Kind::String { min: Some(1), max: Some(128), pattern: None, enumeration: &[], sensitive: false },
+};
 
 pub(super) static DATE_TYPE: Shape = Shape { name: "dateType", kind: Kind::Timestamp };
 
@@ -2618,6 +3256,11 @@ pub(super) static ID_TYPE: Shape = Shape {
     },
 };
 
+pub(super) static IDENTITY_CENTER_INSTANCE_ARN_TYPE: Shape = Shape {
+    name: "identityCenterInstanceArnType",
+    kind: Kind::String { min: Some(1), max: Some(1224), pattern: None, enumeration: &[], sensitive: false },
+};
+
 pub(super) static INSTANCE_PROFILE_LIST_TYPE: Shape = Shape {
     name: "instanceProfileListType",
     kind: Kind::List { member: &INSTANCE_PROFILE, member_name: "member", flattened: false, min: None, max: None },
@@ -2635,6 +3278,17 @@ pub(super) static INSTANCE_PROFILE_NAME_TYPE: Shape = Shape {
 };
 
 pub(super) static INTEGER_TYPE: Shape = Shape { name: "integerType", kind: Kind::Integer { min: None, max: None } };
+
+pub(super) static KEY_DEFINITION_LIST_TYPE: Shape = Shape {
+    name: "keyDefinitionListType",
+    kind: Kind::List {
+        member: &CONTEXT_PROVIDER_KEY_DEFINITION,
+        member_name: "member",
+        flattened: false,
+        min: Some(0),
+        max: Some(10),
+    },
+};
 
 pub(super) static MARKER_TYPE: Shape = Shape {
     name: "markerType",
@@ -2749,6 +3403,33 @@ pub(super) static POLICY_VERSION_ID_TYPE: Shape = Shape {
     },
 };
 
+pub(super) static PRIVATE_KEY_ID_TYPE: Shape = Shape {
+    name: "privateKeyIdType",
+    kind: Kind::String {
+        min: Some(22),
+        max: Some(64),
+        pattern: Some(Pattern::new("[A-Z0-9]+")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static PRIVATE_KEY_LIST: Shape = Shape {
+    name: "privateKeyList",
+    kind: Kind::List { member: &SAML_PRIVATE_KEY, member_name: "member", flattened: false, min: None, max: Some(2) },
+};
+
+pub(super) static PRIVATE_KEY_TYPE: Shape = Shape {
+    name: "privateKeyType",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(16_384),
+        pattern: Some(Pattern::new(r"[\u0009\u000A\u000D\u0020-\u00FF]+")),
+        enumeration: &[],
+        sensitive: true,
+    },
+};
+
 pub(super) static RESPONSE_MARKER_TYPE: Shape = Shape {
     name: "responseMarkerType",
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
@@ -2803,6 +3484,11 @@ pub(super) static STATUS_TYPE: Shape = Shape {
 pub(super) static STRING_TYPE: Shape = Shape {
     name: "stringType",
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SUBJECT_TYPE_VALUE_TYPE: Shape = Shape {
+    name: "subjectTypeValueType",
+    kind: Kind::String { min: Some(0), max: Some(128), pattern: None, enumeration: &[], sensitive: false },
 };
 
 pub(super) static SUMMARY_KEY_TYPE: Shape = Shape {
@@ -2897,6 +3583,16 @@ pub(super) static TAG_VALUE_TYPE: Shape = Shape {
         enumeration: &[],
         sensitive: false,
     },
+};
+
+pub(super) static THUMBPRINT_LIST_TYPE: Shape = Shape {
+    name: "thumbprintListType",
+    kind: Kind::List { member: &THUMBPRINT_TYPE, member_name: "member", flattened: false, min: None, max: None },
+};
+
+pub(super) static THUMBPRINT_TYPE: Shape = Shape {
+    name: "thumbprintType",
+    kind: Kind::String { min: Some(40), max: Some(40), pattern: None, enumeration: &[], sensitive: false },
 };
 
 pub(super) static USER_DETAIL_LIST_TYPE: Shape = Shape {

@@ -107,6 +107,38 @@ pub struct ContextEntry {
     pub context_key_type: Option<String>,
 }
 
+/// The shape `ContextProvider`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContextProvider {
+    /// `KeyDefinitionList`: a list of structures, 0 to 10.
+    #[serde(rename = "KeyDefinitionList", default, skip_serializing_if = "Option::is_none")]
+    pub key_definition_list: Option<Vec<ContextProviderKeyDefinition>>,
+
+    /// `SubjectSourceKey`: a text, 1 to 128 characters, required.
+    #[serde(rename = "SubjectSourceKey")]
+    pub subject_source_key: String,
+
+    /// `SubjectTypeValue`: a text, 0 to 128 characters.
+    #[serde(rename = "SubjectTypeValue", default, skip_serializing_if = "Option::is_none")]
+    pub subject_type_value: Option<String>,
+
+    /// `SubjectTypeSourceKey`: a text, 1 to 128 characters.
+    #[serde(rename = "SubjectTypeSourceKey", default, skip_serializing_if = "Option::is_none")]
+    pub subject_type_source_key: Option<String>,
+}
+
+/// The shape `ContextProviderKeyDefinition`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContextProviderKeyDefinition {
+    /// `SourceKey`: a text, 1 to 128 characters, required.
+    #[serde(rename = "SourceKey")]
+    pub source_key: String,
+
+    /// `TargetKey`: a text, 1 to 128 characters.
+    #[serde(rename = "TargetKey", default, skip_serializing_if = "Option::is_none")]
+    pub target_key: Option<String>,
+}
+
 /// The shape `EvaluationResult`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationResult {
@@ -301,6 +333,18 @@ pub struct ManagedPolicyDetail {
     /// `PolicyVersionList`: a list of structures.
     #[serde(rename = "PolicyVersionList", default, skip_serializing_if = "Option::is_none")]
     pub policy_version_list: Option<Vec<PolicyVersion>>,
+}
+
+/// The shape `OpenIDConnectProviderListEntry`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OpenIDConnectProviderListEntry {
+    /// `Arn`: a text, 20 to 2048 characters.
+    #[serde(rename = "Arn", default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+
+    /// `IsTrustedIdentityPropagationEnabled`: a truth value.
+    #[serde(rename = "IsTrustedIdentityPropagationEnabled", default, skip_serializing_if = "Option::is_none")]
+    pub is_trusted_identity_propagation_enabled: Option<bool>,
 }
 
 /// The shape `OrderedOrganizationPolicyType`.
@@ -621,6 +665,50 @@ pub struct RoleLastUsed {
     /// `Region`: a text.
     #[serde(rename = "Region", default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+}
+
+/// The shape `SAMLKeyHashEntry`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SAMLKeyHashEntry {
+    /// `IssuerURL`: a text, 1 to 1024 characters.
+    #[serde(rename = "IssuerURL", default, skip_serializing_if = "Option::is_none")]
+    pub issuer_url: Option<String>,
+
+    /// `KeyHashes`: a list of texts.
+    #[serde(rename = "KeyHashes", default, skip_serializing_if = "Option::is_none")]
+    pub key_hashes: Option<Vec<String>>,
+}
+
+/// The shape `SAMLPrivateKey`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SAMLPrivateKey {
+    /// `KeyId`: a text, 22 to 64 characters.
+    #[serde(rename = "KeyId", default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+
+    /// `Timestamp`: a time.
+    #[serde(rename = "Timestamp", default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
+}
+
+/// The shape `SAMLProviderListEntry`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SAMLProviderListEntry {
+    /// `Arn`: a text, 20 to 2048 characters.
+    #[serde(rename = "Arn", default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+
+    /// `ValidUntil`: a time.
+    #[serde(rename = "ValidUntil", default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+
+    /// `CreateDate`: a time.
+    #[serde(rename = "CreateDate", default, skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+
+    /// `IsTrustedIdentityPropagationEnabled`: a truth value.
+    #[serde(rename = "IsTrustedIdentityPropagationEnabled", default, skip_serializing_if = "Option::is_none")]
+    pub is_trusted_identity_propagation_enabled: Option<bool>,
 }
 
 /// The shape `SourceRoleTemplate`.

@@ -7,6 +7,18 @@ use crate::protocol::ErrorShape;
 pub static EXPIRED_TOKEN_EXCEPTION: ErrorShape =
     ErrorShape { name: "ExpiredTokenException", code: "ExpiredTokenException", http_status: 400, sender: true };
 
+/// `IDPCommunicationError`, with the status 400.
+pub static IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
+    name: "IDPCommunicationErrorException",
+    code: "IDPCommunicationError",
+    http_status: 400,
+    sender: true,
+};
+
+/// `IDPRejectedClaim`, with the status 403.
+pub static IDP_REJECTED_CLAIM_EXCEPTION: ErrorShape =
+    ErrorShape { name: "IDPRejectedClaimException", code: "IDPRejectedClaim", http_status: 403, sender: true };
+
 /// `InvalidContextAssertion`, with the status 400.
 pub static INVALID_CONTEXT_ASSERTION_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidContextAssertionException",
@@ -14,6 +26,10 @@ pub static INVALID_CONTEXT_ASSERTION_EXCEPTION: ErrorShape = ErrorShape {
     http_status: 400,
     sender: true,
 };
+
+/// `InvalidIdentityToken`, with the status 400.
+pub static INVALID_IDENTITY_TOKEN_EXCEPTION: ErrorShape =
+    ErrorShape { name: "InvalidIdentityTokenException", code: "InvalidIdentityToken", http_status: 400, sender: true };
 
 /// `MalformedPolicyDocument`, with the status 400.
 pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorShape = ErrorShape {

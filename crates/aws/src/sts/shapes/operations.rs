@@ -19,6 +19,39 @@ pub static ASSUME_ROLE: Operation = Operation {
     ],
 };
 
+/// The operation `AssumeRoleWithSAML`.
+pub static ASSUME_ROLE_WITH_SAML: Operation = Operation {
+    name: "AssumeRoleWithSAML",
+    input: &schema::ASSUME_ROLE_WITH_SAML_REQUEST,
+    output: Some(&schema::ASSUME_ROLE_WITH_SAML_RESPONSE),
+    result_wrapper: Some("AssumeRoleWithSAMLResult"),
+    errors: &[
+        &errors::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+        &errors::PACKED_POLICY_TOO_LARGE_EXCEPTION,
+        &errors::IDP_REJECTED_CLAIM_EXCEPTION,
+        &errors::INVALID_IDENTITY_TOKEN_EXCEPTION,
+        &errors::EXPIRED_TOKEN_EXCEPTION,
+        &errors::REGION_DISABLED_EXCEPTION,
+    ],
+};
+
+/// The operation `AssumeRoleWithWebIdentity`.
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY: Operation = Operation {
+    name: "AssumeRoleWithWebIdentity",
+    input: &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST,
+    output: Some(&schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE),
+    result_wrapper: Some("AssumeRoleWithWebIdentityResult"),
+    errors: &[
+        &errors::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+        &errors::PACKED_POLICY_TOO_LARGE_EXCEPTION,
+        &errors::IDP_REJECTED_CLAIM_EXCEPTION,
+        &errors::IDP_COMMUNICATION_ERROR_EXCEPTION,
+        &errors::INVALID_IDENTITY_TOKEN_EXCEPTION,
+        &errors::EXPIRED_TOKEN_EXCEPTION,
+        &errors::REGION_DISABLED_EXCEPTION,
+    ],
+};
+
 /// The operation `GetAccessKeyInfo`.
 pub static GET_ACCESS_KEY_INFO: Operation = Operation {
     name: "GetAccessKeyInfo",

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyDescriptorType, ProvidedContext, Tag};
+use crate::protocol::Sensitive;
 
 /// The shape `AssumeRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,74 @@ pub struct AssumeRoleRequest {
     /// `ProvidedContexts`: a list of structures, 1 to 5.
     #[serde(rename = "ProvidedContexts", default, skip_serializing_if = "Option::is_none")]
     pub provided_contexts: Option<Vec<ProvidedContext>>,
+
+    /// `MinimumSessionTokenSize`: a whole number, 0 to 4096.
+    #[serde(rename = "MinimumSessionTokenSize", default, skip_serializing_if = "Option::is_none")]
+    pub minimum_session_token_size: Option<i32>,
+}
+
+/// The shape `AssumeRoleWithSAMLRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AssumeRoleWithSAMLRequest {
+    /// `RoleArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "RoleArn")]
+    pub role_arn: String,
+
+    /// `PrincipalArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "PrincipalArn")]
+    pub principal_arn: String,
+
+    /// `SAMLAssertion`: a text, 4 to 100000 characters, required.
+    #[serde(rename = "SAMLAssertion")]
+    pub saml_assertion: Sensitive,
+
+    /// `PolicyArns`: a list of structures.
+    #[serde(rename = "PolicyArns", default, skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+
+    /// `Policy`: a text, 1 to 2048 characters.
+    #[serde(rename = "Policy", default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+
+    /// `DurationSeconds`: a whole number, 900 to 43200.
+    #[serde(rename = "DurationSeconds", default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i32>,
+
+    /// `MinimumSessionTokenSize`: a whole number, 0 to 4096.
+    #[serde(rename = "MinimumSessionTokenSize", default, skip_serializing_if = "Option::is_none")]
+    pub minimum_session_token_size: Option<i32>,
+}
+
+/// The shape `AssumeRoleWithWebIdentityRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AssumeRoleWithWebIdentityRequest {
+    /// `RoleArn`: a text, 20 to 2048 characters, required.
+    #[serde(rename = "RoleArn")]
+    pub role_arn: String,
+
+    /// `RoleSessionName`: a text, 2 to 64 characters, required.
+    #[serde(rename = "RoleSessionName")]
+    pub role_session_name: String,
+
+    /// `WebIdentityToken`: a text, 4 to 20000 characters, required.
+    #[serde(rename = "WebIdentityToken")]
+    pub web_identity_token: Sensitive,
+
+    /// `ProviderId`: a text, 4 to 2048 characters.
+    #[serde(rename = "ProviderId", default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+
+    /// `PolicyArns`: a list of structures.
+    #[serde(rename = "PolicyArns", default, skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+
+    /// `Policy`: a text, 1 to 2048 characters.
+    #[serde(rename = "Policy", default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+
+    /// `DurationSeconds`: a whole number, 900 to 43200.
+    #[serde(rename = "DurationSeconds", default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i32>,
 
     /// `MinimumSessionTokenSize`: a whole number, 0 to 4096.
     #[serde(rename = "MinimumSessionTokenSize", default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AssumedRoleUser, Credentials};
+use super::{AssumedRoleUser, Credentials, TrustedIdentityPropagationContext};
 
 /// The shape `AssumeRoleResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,102 @@ pub struct AssumeRoleResponse {
     /// `SessionTokenSize`: a whole number, at least 0.
     #[serde(rename = "SessionTokenSize", default, skip_serializing_if = "Option::is_none")]
     pub session_token_size: Option<i32>,
+}
+
+/// The shape `AssumeRoleWithSAMLResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AssumeRoleWithSAMLResponse {
+    /// `Credentials`: a structure.
+    #[serde(rename = "Credentials", default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+
+    /// `AssumedRoleUser`: a structure.
+    #[serde(rename = "AssumedRoleUser", default, skip_serializing_if = "Option::is_none")]
+    pub assumed_role_user: Option<AssumedRoleUser>,
+
+    /// `PackedPolicySize`: a whole number, at least 0.
+    #[serde(rename = "PackedPolicySize", default, skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i32>,
+
+    /// `Subject`: a text.
+    #[serde(rename = "Subject", default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+
+    /// `SubjectType`: a text.
+    #[serde(rename = "SubjectType", default, skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<String>,
+
+    /// `Issuer`: a text.
+    #[serde(rename = "Issuer", default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+
+    /// `Audience`: a text.
+    #[serde(rename = "Audience", default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+
+    /// `NameQualifier`: a text.
+    #[serde(rename = "NameQualifier", default, skip_serializing_if = "Option::is_none")]
+    pub name_qualifier: Option<String>,
+
+    /// `SourceIdentity`: a text, 2 to 256 characters.
+    #[serde(rename = "SourceIdentity", default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+
+    /// `SessionTokenUtilization`: a whole number, at least 0.
+    #[serde(rename = "SessionTokenUtilization", default, skip_serializing_if = "Option::is_none")]
+    pub session_token_utilization: Option<i32>,
+
+    /// `SessionTokenSize`: a whole number, at least 0.
+    #[serde(rename = "SessionTokenSize", default, skip_serializing_if = "Option::is_none")]
+    pub session_token_size: Option<i32>,
+
+    /// `TrustedIdentityPropagationContext`: a structure.
+    #[serde(rename = "TrustedIdentityPropagationContext", default, skip_serializing_if = "Option::is_none")]
+    pub trusted_identity_propagation_context: Option<TrustedIdentityPropagationContext>,
+}
+
+/// The shape `AssumeRoleWithWebIdentityResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AssumeRoleWithWebIdentityResponse {
+    /// `Credentials`: a structure.
+    #[serde(rename = "Credentials", default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+
+    /// `SubjectFromWebIdentityToken`: a text, 6 to 255 characters.
+    #[serde(rename = "SubjectFromWebIdentityToken", default, skip_serializing_if = "Option::is_none")]
+    pub subject_from_web_identity_token: Option<String>,
+
+    /// `AssumedRoleUser`: a structure.
+    #[serde(rename = "AssumedRoleUser", default, skip_serializing_if = "Option::is_none")]
+    pub assumed_role_user: Option<AssumedRoleUser>,
+
+    /// `PackedPolicySize`: a whole number, at least 0.
+    #[serde(rename = "PackedPolicySize", default, skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i32>,
+
+    /// `Provider`: a text.
+    #[serde(rename = "Provider", default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+
+    /// `Audience`: a text.
+    #[serde(rename = "Audience", default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+
+    /// `SourceIdentity`: a text, 2 to 256 characters.
+    #[serde(rename = "SourceIdentity", default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+
+    /// `SessionTokenUtilization`: a whole number, at least 0.
+    #[serde(rename = "SessionTokenUtilization", default, skip_serializing_if = "Option::is_none")]
+    pub session_token_utilization: Option<i32>,
+
+    /// `SessionTokenSize`: a whole number, at least 0.
+    #[serde(rename = "SessionTokenSize", default, skip_serializing_if = "Option::is_none")]
+    pub session_token_size: Option<i32>,
+
+    /// `TrustedIdentityPropagationContext`: a structure.
+    #[serde(rename = "TrustedIdentityPropagationContext", default, skip_serializing_if = "Option::is_none")]
+    pub trusted_identity_propagation_context: Option<TrustedIdentityPropagationContext>,
 }
 
 /// The shape `GetAccessKeyInfoResponse`.

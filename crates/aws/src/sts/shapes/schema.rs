@@ -105,6 +105,184 @@ pub(super) static ASSUME_ROLE_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static ASSUME_ROLE_WITH_SAML_REQUEST: Shape = Shape {
+    name: "AssumeRoleWithSAMLRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "RoleArn", wire_name: "RoleArn", shape: &ARN_TYPE, required: true },
+            Member { name: "PrincipalArn", wire_name: "PrincipalArn", shape: &ARN_TYPE, required: true },
+            Member { name: "SAMLAssertion", wire_name: "SAMLAssertion", shape: &SAML_ASSERTION_TYPE, required: true },
+            Member {
+                name: "PolicyArns",
+                wire_name: "PolicyArns",
+                shape: &POLICY_DESCRIPTOR_LIST_TYPE,
+                required: false,
+            },
+            Member { name: "Policy", wire_name: "Policy", shape: &SESSION_POLICY_DOCUMENT_TYPE, required: false },
+            Member {
+                name: "DurationSeconds",
+                wire_name: "DurationSeconds",
+                shape: &ROLE_DURATION_SECONDS_TYPE,
+                required: false,
+            },
+            Member {
+                name: "MinimumSessionTokenSize",
+                wire_name: "MinimumSessionTokenSize",
+                shape: &MINIMUM_SESSION_TOKEN_SIZE_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ASSUME_ROLE_WITH_SAML_RESPONSE: Shape = Shape {
+    name: "AssumeRoleWithSAMLResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Credentials", wire_name: "Credentials", shape: &CREDENTIALS, required: false },
+            Member {
+                name: "AssumedRoleUser",
+                wire_name: "AssumedRoleUser",
+                shape: &ASSUMED_ROLE_USER,
+                required: false,
+            },
+            Member {
+                name: "PackedPolicySize",
+                wire_name: "PackedPolicySize",
+                shape: &NON_NEGATIVE_INTEGER_TYPE,
+                required: false,
+            },
+            Member { name: "Subject", wire_name: "Subject", shape: &SUBJECT, required: false },
+            Member { name: "SubjectType", wire_name: "SubjectType", shape: &SUBJECT_TYPE, required: false },
+            Member { name: "Issuer", wire_name: "Issuer", shape: &ISSUER, required: false },
+            Member { name: "Audience", wire_name: "Audience", shape: &AUDIENCE, required: false },
+            Member { name: "NameQualifier", wire_name: "NameQualifier", shape: &NAME_QUALIFIER, required: false },
+            Member {
+                name: "SourceIdentity",
+                wire_name: "SourceIdentity",
+                shape: &SOURCE_IDENTITY_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SessionTokenUtilization",
+                wire_name: "SessionTokenUtilization",
+                shape: &SESSION_TOKEN_UTILIZATION_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SessionTokenSize",
+                wire_name: "SessionTokenSize",
+                shape: &SESSION_TOKEN_SIZE_TYPE,
+                required: false,
+            },
+            Member {
+                name: "TrustedIdentityPropagationContext",
+                wire_name: "TrustedIdentityPropagationContext",
+                shape: &TRUSTED_IDENTITY_PROPAGATION_CONTEXT,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST: Shape = Shape {
+    name: "AssumeRoleWithWebIdentityRequest",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "RoleArn", wire_name: "RoleArn", shape: &ARN_TYPE, required: true },
+            Member {
+                name: "RoleSessionName",
+                wire_name: "RoleSessionName",
+                shape: &ROLE_SESSION_NAME_TYPE,
+                required: true,
+            },
+            Member {
+                name: "WebIdentityToken",
+                wire_name: "WebIdentityToken",
+                shape: &CLIENT_TOKEN_TYPE,
+                required: true,
+            },
+            Member { name: "ProviderId", wire_name: "ProviderId", shape: &URL_TYPE, required: false },
+            Member {
+                name: "PolicyArns",
+                wire_name: "PolicyArns",
+                shape: &POLICY_DESCRIPTOR_LIST_TYPE,
+                required: false,
+            },
+            Member { name: "Policy", wire_name: "Policy", shape: &SESSION_POLICY_DOCUMENT_TYPE, required: false },
+            Member {
+                name: "DurationSeconds",
+                wire_name: "DurationSeconds",
+                shape: &ROLE_DURATION_SECONDS_TYPE,
+                required: false,
+            },
+            Member {
+                name: "MinimumSessionTokenSize",
+                wire_name: "MinimumSessionTokenSize",
+                shape: &MINIMUM_SESSION_TOKEN_SIZE_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE: Shape = Shape {
+    name: "AssumeRoleWithWebIdentityResponse",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Credentials", wire_name: "Credentials", shape: &CREDENTIALS, required: false },
+            Member {
+                name: "SubjectFromWebIdentityToken",
+                wire_name: "SubjectFromWebIdentityToken",
+                shape: &WEB_IDENTITY_SUBJECT_TYPE,
+                required: false,
+            },
+            Member {
+                name: "AssumedRoleUser",
+                wire_name: "AssumedRoleUser",
+                shape: &ASSUMED_ROLE_USER,
+                required: false,
+            },
+            Member {
+                name: "PackedPolicySize",
+                wire_name: "PackedPolicySize",
+                shape: &NON_NEGATIVE_INTEGER_TYPE,
+                required: false,
+            },
+            Member { name: "Provider", wire_name: "Provider", shape: &ISSUER, required: false },
+            Member { name: "Audience", wire_name: "Audience", shape: &AUDIENCE, required: false },
+            Member {
+                name: "SourceIdentity",
+                wire_name: "SourceIdentity",
+                shape: &SOURCE_IDENTITY_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SessionTokenUtilization",
+                wire_name: "SessionTokenUtilization",
+                shape: &SESSION_TOKEN_UTILIZATION_TYPE,
+                required: false,
+            },
+            Member {
+                name: "SessionTokenSize",
+                wire_name: "SessionTokenSize",
+                shape: &SESSION_TOKEN_SIZE_TYPE,
+                required: false,
+            },
+            Member {
+                name: "TrustedIdentityPropagationContext",
+                wire_name: "TrustedIdentityPropagationContext",
+                shape: &TRUSTED_IDENTITY_PROPAGATION_CONTEXT,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static ASSUMED_ROLE_USER: Shape = Shape {
     name: "AssumedRoleUser",
     kind: Kind::Structure {
@@ -114,6 +292,11 @@ pub(super) static ASSUMED_ROLE_USER: Shape = Shape {
         ],
         union: false,
     },
+};
+
+pub(super) static AUDIENCE: Shape = Shape {
+    name: "Audience",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
 };
 
 pub(super) static CREDENTIALS: Shape = Shape {
@@ -215,6 +398,39 @@ pub(super) static GET_SESSION_TOKEN_RESPONSE: Shape = Shape {
     },
 };
 
+pub(super) static ISSUER: Shape = Shape {
+    name: "Issuer",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static NAME_QUALIFIER: Shape = Shape {
+    name: "NameQualifier",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static ORIGIN_IDENTITY: Shape = Shape {
+    name: "OriginIdentity",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "Subject", wire_name: "Subject", shape: &ORIGIN_IDENTITY_SUBJECT_TYPE, required: false },
+            Member {
+                name: "SubjectType",
+                wire_name: "SubjectType",
+                shape: &ORIGIN_IDENTITY_SUBJECT_TYPE_TYPE,
+                required: false,
+            },
+            Member { name: "Issuer", wire_name: "Issuer", shape: &ORIGIN_IDENTITY_ISSUER_TYPE, required: false },
+            Member {
+                name: "FederatedProviderArn",
+                wire_name: "FederatedProviderArn",
+                shape: &ARN_TYPE,
+                required: false,
+            },
+        ],
+        union: false,
+    },
+};
+
 pub(super) static POLICY_DESCRIPTOR_TYPE: Shape = Shape {
     name: "PolicyDescriptorType",
     kind: Kind::Structure {
@@ -244,12 +460,56 @@ pub(super) static PROVIDED_CONTEXTS_LIST_TYPE: Shape = Shape {
     kind: Kind::List { member: &PROVIDED_CONTEXT, member_name: "member", flattened: false, min: Some(1), max: Some(5) },
 };
 
+pub(super) static SAML_ASSERTION_TYPE: Shape = Shape {
+    name: "SAMLAssertionType",
+    kind: Kind::String { min: Some(4), max: Some(100_000), pattern: None, enumeration: &[], sensitive: true },
+};
+
+pub(super) static SUBJECT: Shape = Shape {
+    name: "Subject",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static SUBJECT_TYPE: Shape = Shape {
+    name: "SubjectType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
 pub(super) static TAG: Shape = Shape {
     name: "Tag",
     kind: Kind::Structure {
         members: &[
             Member { name: "Key", wire_name: "Key", shape: &TAG_KEY_TYPE, required: true },
             Member { name: "Value", wire_name: "Value", shape: &TAG_VALUE_TYPE, required: true },
+        ],
+        union: false,
+    },
+};
+
+pub(super) static TRANSACTION_CONTEXT: Shape = Shape {
+    name: "TransactionContext",
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "IdentityProvider",
+            wire_name: "IdentityProvider",
+            shape: &TRANSACTION_CONTEXT_IDENTITY_PROVIDER_MAP_TYPE,
+            required: false,
+        }],
+        union: false,
+    },
+};
+
+pub(super) static TRUSTED_IDENTITY_PROPAGATION_CONTEXT: Shape = Shape {
+    name: "TrustedIdentityPropagationContext",
+    kind: Kind::Structure {
+        members: &[
+            Member { name: "OriginIdentity", wire_name: "OriginIdentity", shape: &ORIGIN_IDENTITY, required: false },
+            Member {
+                name: "TransactionContext",
+                wire_name: "TransactionContext",
+                shape: &TRANSACTION_CONTEXT,
+                required: false,
+            },
         ],
         union: false,
     },
@@ -300,6 +560,11 @@ pub(super) static ASSUMED_ROLE_ID_TYPE: Shape = Shape {
     },
 };
 
+pub(super) static CLIENT_TOKEN_TYPE: Shape = Shape {
+    name: "clientTokenType",
+    kind: Kind::String { min: Some(4), max: Some(20_000), pattern: None, enumeration: &[], sensitive: true },
+};
+
 pub(super) static CONTEXT_ASSERTION_TYPE: Shape = Shape {
     name: "contextAssertionType",
     kind: Kind::String { min: Some(4), max: Some(3072), pattern: None, enumeration: &[], sensitive: false },
@@ -327,6 +592,21 @@ pub(super) static MINIMUM_SESSION_TOKEN_SIZE_TYPE: Shape =
 pub(super) static NON_NEGATIVE_INTEGER_TYPE: Shape =
     Shape { name: "nonNegativeIntegerType", kind: Kind::Integer { min: Some(0), max: None } };
 
+pub(super) static ORIGIN_IDENTITY_ISSUER_TYPE: Shape = Shape {
+    name: "originIdentityIssuerType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: true },
+};
+
+pub(super) static ORIGIN_IDENTITY_SUBJECT_TYPE: Shape = Shape {
+    name: "originIdentitySubjectType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: true },
+};
+
+pub(super) static ORIGIN_IDENTITY_SUBJECT_TYPE_TYPE: Shape = Shape {
+    name: "originIdentitySubjectTypeType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: true },
+};
+
 pub(super) static POLICY_DESCRIPTOR_LIST_TYPE: Shape = Shape {
     name: "policyDescriptorListType",
     kind: Kind::List { member: &POLICY_DESCRIPTOR_TYPE, member_name: "member", flattened: false, min: None, max: None },
@@ -352,6 +632,17 @@ pub(super) static SERIAL_NUMBER_TYPE: Shape = Shape {
         min: Some(9),
         max: Some(256),
         pattern: Some(Pattern::new(r"[\w+=/:,.@-]*")),
+        enumeration: &[],
+        sensitive: false,
+    },
+};
+
+pub(super) static SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape {
+    name: "sessionPolicyDocumentType",
+    kind: Kind::String {
+        min: Some(1),
+        max: Some(2048),
+        pattern: Some(Pattern::new(r"[\u0009\u000A\u000D\u0020-\u00FF]+")),
         enumeration: &[],
         sensitive: false,
     },
@@ -422,6 +713,29 @@ pub(super) static TOKEN_TYPE: Shape = Shape {
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: true },
 };
 
+pub(super) static TRANSACTION_CONTEXT_IDENTITY_PROVIDER_MAP_TYPE: Shape = Shape {
+    name: "transactionContextIdentityProviderMapType",
+    kind: Kind::Map {
+        key: &TRANSACTION_CONTEXT_KEY_TYPE,
+        value: &TRANSACTION_CONTEXT_VALUE_TYPE,
+        key_name: "key",
+        value_name: "value",
+        flattened: false,
+        min: None,
+        max: None,
+    },
+};
+
+pub(super) static TRANSACTION_CONTEXT_KEY_TYPE: Shape = Shape {
+    name: "transactionContextKeyType",
+    kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static TRANSACTION_CONTEXT_VALUE_TYPE: Shape = Shape {
+    name: "transactionContextValueType",
+    kind: Kind::String { min: None, max: Some(128), pattern: None, enumeration: &[], sensitive: true },
+};
+
 pub(super) static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape {
     name: "unrestrictedSessionPolicyDocumentType",
     kind: Kind::String {
@@ -433,7 +747,17 @@ pub(super) static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape {
     },
 };
 
+pub(super) static URL_TYPE: Shape = Shape {
+    name: "urlType",
+    kind: Kind::String { min: Some(4), max: Some(2048), pattern: None, enumeration: &[], sensitive: false },
+};
+
 pub(super) static USER_ID_TYPE: Shape = Shape {
     name: "userIdType",
     kind: Kind::String { min: None, max: None, pattern: None, enumeration: &[], sensitive: false },
+};
+
+pub(super) static WEB_IDENTITY_SUBJECT_TYPE: Shape = Shape {
+    name: "webIdentitySubjectType",
+    kind: Kind::String { min: Some(6), max: Some(255), pattern: None, enumeration: &[], sensitive: false },
 };

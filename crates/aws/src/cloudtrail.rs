@@ -1,0 +1,5 @@
+//! The operations of CloudTrail that are served, and their shapes.
+
+pub mod shapes;
+
+pub use shapes::CLOUD_TRAIL;

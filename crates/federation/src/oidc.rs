@@ -1,0 +1,1 @@
+//! Tokens of OpenID Connect: key sets, discovery documents, and the tokens themselves.
