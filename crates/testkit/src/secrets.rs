@@ -17,7 +17,8 @@ const STEP: usize = 10;
 /// Longer replies hold content, not credentials.
 const LONGEST_REPLY: usize = 256 * 1024;
 /// Members of JSON and elements of XML whose text is a secret.
-const NAMES: &[&str] = &["SecretAccessKey", "SessionToken", "secret_access_key", "token", "access_token", "authorizationToken", "Secret"];
+const NAMES: &[&str] =
+    &["SecretAccessKey", "SessionToken", "secret_access_key", "token", "access_token", "authorizationToken", "Secret"];
 
 /// Runs of characters of secrets.
 static ISSUED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(|| {
@@ -43,7 +44,9 @@ pub(crate) fn note_reply(reply: &Reply) {
     }
     match reply.header_values("content-type").first().copied().unwrap_or_default() {
         "text/xml" => NAMES.iter().filter_map(|name| crate::aws::element(reply, name)).for_each(|secret| note(&secret)),
-        "application/json" | "application/x-amz-json-1.1" => note_json(&serde_json::from_slice(&reply.body).unwrap_or_default()),
+        "application/json" | "application/x-amz-json-1.1" => {
+            note_json(&serde_json::from_slice(&reply.body).unwrap_or_default())
+        }
         _ => {}
     }
 }
@@ -93,7 +96,10 @@ mod tests {
         assert_eq!(found_in("a log line about sha256:0123456789abcdef0123456789abcdef"), None);
         assert!(found_in(&format!("secret={ADMIN_SECRET} x")).is_some());
         assert!(found_in(&STANDARD.encode(format!("AKIATESTKITADMIN2345:{ADMIN_SECRET}"))).is_some());
-        note_reply(&reply("text/xml", "<a><SecretAccessKey>abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN</SecretAccessKey></a>"));
+        note_reply(&reply(
+            "text/xml",
+            "<a><SecretAccessKey>abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN</SecretAccessKey></a>",
+        ));
         assert!(found_in("\"efghijklmnopqrstuvwxyzABCDEFGHIJKLMN\"").is_some());
         note_reply(&reply("application/json", r#"{"x":[{"token":"0123456789012345678901234567890123456789_-"}]}"#));
         assert!(found_in("pass 0123456789012345678901234567890123456789_-").is_some());
