@@ -237,8 +237,11 @@ impl Domain {
         };
         let endpoint = self.endpoint_policy(caller);
         let own = policies_of(caller, &self.anonymous, around);
-        let policies =
-            Policies { endpoint: endpoint.as_deref().map(AsRef::as_ref), identity: identity.unwrap_or(own.identity), ..own };
+        let policies = Policies {
+            endpoint: endpoint.as_deref().map(AsRef::as_ref),
+            identity: identity.unwrap_or(own.identity),
+            ..own
+        };
         read(evaluate(&request, &policies))
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use berth_domain::identity::principals::{NewPrincipal, NewRole};
 use berth_domain::identity::Owner;
+use berth_domain::identity::principals::{NewPrincipal, NewRole};
 use berth_domain::settings::{Endpoint, EndpointPolicy};
 use berth_domain::sts::AssumeRole;
 use berth_domain::{Action, Caller, Circumstances, Error};

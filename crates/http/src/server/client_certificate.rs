@@ -150,7 +150,8 @@ mod tests {
         assert_eq!(&*client.subject, r"CN=robot,O=Example\, Inc");
         let beside = ["ci.example", "spiffe://example/ci", "ci@example", "10.0.0.7", "2001:db8::7"];
         assert_eq!(client.names, [&[r"CN=robot,O=Example\, Inc", "robot"], &beside[..]].concat());
-        let table = [("robot", true), ("ROBOT", true), ("CI.example", true), ("rob", false), ("example", false), ("", false)];
+        let table =
+            [("robot", true), ("ROBOT", true), ("CI.example", true), ("rob", false), ("example", false), ("", false)];
         for (name, expected) in table {
             assert_eq!(client.is_among(&[name.to_owned()]), expected, "{name}");
         }

@@ -138,6 +138,12 @@ impl Default for ServerSettings {
     }
 }
 
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        ServerSettings::default().default_listener()
+    }
+}
+
 impl ServerSettings {
     /// What is about the default listener.
     pub(crate) fn default_listener(&self) -> ListenerSettings {

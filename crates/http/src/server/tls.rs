@@ -59,7 +59,8 @@ impl Security {
             return;
         }
         clients.seen.store(Arc::new(content));
-        let made = clients.verifier().and_then(|clients| configuration(&self.certificate, Some(clients), &self.versions));
+        let made =
+            clients.verifier().and_then(|clients| configuration(&self.certificate, Some(clients), &self.versions));
         match made {
             Ok(config) => {
                 self.current.store(Arc::new(config));

@@ -21,8 +21,11 @@ pub(super) fn parse(bytes: &[u8]) -> Reading {
     }
     match bytes.get(FIXED..length) {
         None => Reading::Incomplete,
-        Some(rest) => source(command, family, rest)
-            .map_or(Reading::Malformed("a header of version 2 is wrong"), |source| Reading::Complete { source, length }),
+        Some(rest) => {
+            source(command, family, rest).map_or(Reading::Malformed("a header of version 2 is wrong"), |source| {
+                Reading::Complete { source, length }
+            })
+        }
     }
 }
 
