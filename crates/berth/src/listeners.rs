@@ -33,7 +33,8 @@ pub struct PolicyFile {
 pub fn endpoints(settings: &Settings) -> Result<(BTreeMap<String, Endpoint>, Vec<PolicyFile>), Failure> {
     let (mut endpoints, mut files) = (BTreeMap::new(), Vec::new());
     for listener in &settings.listeners {
-        let file = listener.endpoint_policy.as_deref().map(|path| PolicyFile::read(&listener.name, path)).transpose()?;
+        let file =
+            listener.endpoint_policy.as_deref().map(|path| PolicyFile::read(&listener.name, path)).transpose()?;
         let endpoint = Endpoint {
             id: listener.endpoint_id.as_ref().map(|id| id.as_str().to_owned()),
             policy: file.as_ref().map(|file| file.policy.clone()),

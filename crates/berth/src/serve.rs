@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
-use crate::signals::Signals;
 use crate::listeners::{self, listen_address};
+use crate::signals::Signals;
 use crate::{file_limit, logging, opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";

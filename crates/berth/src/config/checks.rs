@@ -4,8 +4,8 @@ use berth_aws::registry_host::HostTemplate;
 
 use super::Settings;
 use super::effective::Values;
-use super::kinds::FormerStore;
 use super::entrances;
+use super::kinds::FormerStore;
 use super::problem::Problem;
 
 /// What does not go together.

@@ -61,7 +61,8 @@ pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
 
 impl Entrance<'_> {
     fn problems(&self, values: &Values) -> Vec<Problem> {
-        let found = [self.addresses(), self.certificate(), self.versions(), self.clients(), self.authorities(), self.proxies()];
+        let found =
+            [self.addresses(), self.certificate(), self.versions(), self.clients(), self.authorities(), self.proxies()];
         let problem = |(name, message): (&str, String)| {
             let key = format!("{}.{name}", self.section);
             Problem::unfit(values.origin(&key), key, message)

@@ -65,10 +65,10 @@ fn of_listener(name: &str) -> Option<Known> {
 
 /// The names of all variables; those of listeners as of the one that `name` is about.
 fn names(name: &str) -> Vec<String> {
-    let listener = name.strip_prefix(LISTENER).and_then(|rest| rest.split_once(SEPARATOR)).map(|(listener, _)| listener);
-    let of_listener = |setting: &Setting| {
-        setting.variable().replacen("NAME", &listener.unwrap_or("NAME").to_ascii_uppercase(), 1)
-    };
+    let listener =
+        name.strip_prefix(LISTENER).and_then(|rest| rest.split_once(SEPARATOR)).map(|(listener, _)| listener);
+    let of_listener =
+        |setting: &Setting| setting.variable().replacen("NAME", &listener.unwrap_or("NAME").to_ascii_uppercase(), 1);
     SETTINGS.iter().map(Setting::variable).chain(LISTENER_SETTINGS.iter().map(of_listener)).collect()
 }
 

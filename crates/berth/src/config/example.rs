@@ -25,7 +25,8 @@ fn section(name: &str, about: &str) -> String {
 /// A listener that is not there unless somebody makes it: the lines are words, all of them.
 fn listener() -> String {
     let lines: Vec<String> = LISTENER_SETTINGS.iter().flat_map(|setting| as_words(&entry(setting))).collect();
-    format!("#{}\n# [listener.private]\n{}", listeners::ABOUT, lines.concat())
+    let about = listeners::ABOUT.replace('\n', "\n#");
+    format!("#{about}\n# [listener.private]\n{}", lines.concat())
 }
 
 fn as_words(lines: &str) -> Vec<String> {

@@ -106,6 +106,9 @@ impl Reader<'_> {
                     let message = "a listener's name has lower-case letters, digits and -, at most 63 of them";
                     self.unread(line, &format!("[{LISTENER}.{name}]: {message}"));
                 }
+                Some(own) if own.is_empty() => {
+                    self.unread(line, &format!("[{LISTENER}.{name}] is empty; name an address with listen"));
+                }
                 Some(own) => self.listener(name, own),
             }
         }

@@ -10,7 +10,7 @@ use super::setting::Setting;
 /// The section of one listener, for reading.
 pub const SECTION: &str = "listener.NAME";
 /// What the sections are about.
-pub const ABOUT: &str = " A further listener, under any name of lower-case letters, digits and `-`: a private endpoint with its own \
+pub const ABOUT: &str = " A further listener, under any name of lower-case letters, digits and `-`: a private endpoint with\n its own \
     certificate, rules and policy. There may be any number of them.";
 /// Names are no longer, as labels of DNS.
 const LONGEST_NAME: usize = 63;
