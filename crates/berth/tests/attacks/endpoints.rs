@@ -84,6 +84,7 @@ fn a87_headers_of_strangers_name_no_address() {
 #[test]
 fn a87_proxy_headers_of_strangers_are_garbage() {
     let (builder, address) = proxied("accept");
+    let builder = builder.setting("server.proxy_protocol", "accept").setting("server.trusted_proxies", "192.0.2.0/24");
     attack_on(builder, |server| {
         server.client().push_manifest("team/a", "latest", &empty_index("a")).expect(201);
         let alice = user(server, "alice", &from_office());
@@ -301,7 +302,7 @@ fn a87_the_endpoint_that_a_policy_asks_for_is_the_listener_and_not_a_header() {
 }
 
 #[test]
-fn a87_a_server_without_proxies_believes_nobody() {
+fn a87_headers_name_no_address_where_no_proxy_is_trusted() {
     attack(|server| {
         server.client().push_manifest("team/a", "latest", &empty_index("a")).expect(201);
         let local = json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" } });

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use berth_testkit::aws::{AwsClient, Keys};
-use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, ServerBuilder, empty_index, eventually};
+use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, RawConnection, ServerBuilder, empty_index, eventually};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::program::Program;
@@ -15,10 +16,6 @@ fn with(name: &str, address: SocketAddr, more: &[(&str, &str)]) -> ServerBuilder
     let listen = [("listen", address.to_string())];
     let own = listen.iter().map(|(key, value)| (*key, value.as_str())).chain(more.iter().copied());
     own.fold(builder(), |builder, (key, value)| builder.setting(&format!("listener.{name}.{key}"), value))
-}
-
-fn ping(client: &Client) -> u16 {
-    client.try_request("GET", "/healthz", &[], &[]).map_or(0, |reply| reply.status)
 }
 
 #[test]
@@ -78,16 +75,18 @@ fn requests_under_way_at_any_listener_are_finished_at_the_end() {
     let address = free_address();
     let mut server = with("inner", address, &[]).start();
     let client = Client::login(address, ADMIN_ID, ADMIN_SECRET);
+    let body = vec![7; 3_000_000];
+    let digest = berth_testkit::sha256(&body);
     let location = client.start_upload("team/a");
-    let digest = berth_testkit::sha256(b"half and half");
-    let mut upload = client.open("PUT", &format!("{location}?digest={digest}"), &[("Content-Length", "13")]);
-    upload.send(b"half and").unwrap();
-    let pid = server.process();
-    pid.signal(berth_testkit::Signal::SIGTERM);
-    eventually("no new connections", || ping(&Client::anonymous(address)) == 0);
-    upload.send(b" half").unwrap();
+    let mut upload = client.open("PUT", &format!("{location}?digest={digest}"), &[("Content-Length", "3000000")]);
+    upload.send(&body[..2_000_000]).unwrap();
+    let files = server.blobs();
+    eventually("its first bytes on the disk", || berth_testkit::tree_bytes(&files) > 0);
+    server.process().signal(Signal::TERM);
+    eventually("no new connections", || RawConnection::connect(address).is_err());
+    upload.send(&body[2_000_000..]).unwrap();
     upload.read_reply("PUT").unwrap().expect(201);
-    assert!(server.stop().success());
+    eventually("the end", || !server.is_running());
 }
 
 #[test]
