@@ -1,5 +1,6 @@
 //! The data folder, opened: database, blob store, server key, and the domain over them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_domain::seal::ServerKey;
+use berth_domain::settings::Endpoint;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
 use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
@@ -35,6 +37,14 @@ const KEY_FILE_VARIABLE: &str = "BERTH_SERVER_KEY_FILE";
 pub async fn create(settings: &Settings) -> Result<Domain, Failure> {
     make_folder(&settings.storage.data_dir)?;
     open_parts(settings).await
+}
+
+/// The same for serving by listeners of which the domain has to know something.
+pub async fn serving(settings: &Settings, endpoints: BTreeMap<String, Endpoint>) -> Result<Domain, Failure> {
+    make_folder(&settings.storage.data_dir)?;
+    let mut parts = parts(settings).await?;
+    parts.settings.endpoints = endpoints;
+    Ok(Domain::open(parts).await?)
 }
 
 /// Opens a data folder that is there.
@@ -168,6 +178,7 @@ fn rules(settings: &Settings) -> Rules {
         upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
+        endpoints: BTreeMap::new(),
     }
 }
 

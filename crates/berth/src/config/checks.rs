@@ -4,23 +4,14 @@ use berth_aws::registry_host::HostTemplate;
 
 use super::Settings;
 use super::effective::Values;
+use super::entrances;
 use super::kinds::FormerStore;
 use super::problem::Problem;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
-    let found = [
-        tls_needs_both(settings, values),
-        an_address(settings, values),
-        another_store(settings, values),
-        regions_need_hosts(settings, values),
-    ];
-    found.into_iter().flatten().collect()
-}
-
-fn an_address(settings: &Settings, values: &Values) -> Option<Problem> {
-    let key = "server.listen";
-    settings.server.listen.is_empty().then(|| Problem::unfit(values.origin(key), key, "is empty; name an address"))
+    let found = [another_store(settings, values), regions_need_hosts(settings, values)];
+    entrances::check(settings, values).into_iter().chain(found.into_iter().flatten()).collect()
 }
 
 /// Blobs do not move to where they are.
@@ -32,16 +23,6 @@ fn another_store(settings: &Settings, values: &Values) -> Option<Problem> {
     };
     let message = "is where blobs are to be, too: set s3.bucket and s3.prefix to the new place, or empty for files";
     is_same.then(|| Problem::unfit(values.origin(key), key, message))
-}
-
-fn tls_needs_both(settings: &Settings, values: &Values) -> Option<Problem> {
-    let (given, missing) = match (&settings.server.tls_cert, &settings.server.tls_key) {
-        (Some(_), None) => ("server.tls_cert", "server.tls_key"),
-        (None, Some(_)) => ("server.tls_key", "server.tls_cert"),
-        _ => return None,
-    };
-    let message = format!("is set but {missing} is not; TLS needs both");
-    Some(Problem::unfit(values.origin(given), given, message))
 }
 
 /// Content of a region that no host leads to could not be reached.

@@ -18,6 +18,7 @@ mod ecr_names;
 mod ecr_requests;
 mod ecr_rights;
 mod extra_fields;
+mod endpoints;
 mod framing;
 mod graphs;
 mod hosts;

@@ -147,7 +147,8 @@ async fn tags_and_circumstances_decide() {
     registry.user("alice", Some(policy)).await;
     let tags = |team: &str| vec![("team".to_owned(), team.to_owned())];
     domain.tag(admin, &Tagged::Principal(Owner::user("alice")), tags("core")).await.unwrap();
-    let from = |ip: &str, is_secure| Circumstances { source_ip: ip.parse().ok(), is_secure, user_agent: None };
+    let from =
+        |ip: &str, is_secure| Circumstances { source_ip: ip.parse().ok(), is_secure, ..Circumstances::default() };
     let alice = registry.again("alice").await;
     let table = [("10.1.2.3", true, "a", true), ("10.1.2.3", false, "a", false), ("11.1.2.3", true, "a", false)];
     for (ip, is_secure, repository, expected) in table {

@@ -5,6 +5,7 @@
 mod access;
 mod backup;
 mod backup_faults;
+mod endpoints;
 mod garbage;
 mod identity;
 mod images;

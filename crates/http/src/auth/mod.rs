@@ -8,13 +8,15 @@ mod basic;
 mod challenge;
 mod token;
 
+use std::sync::Arc;
+
 use berth_domain::{Caller, Circumstances, Domain, Error};
 use berth_oci::endpoint::Endpoint;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use crate::server::ClientOrigin;
+use crate::server::{ClientCertificate, ClientOrigin, ListenerName};
 
 pub use basic::{Credentials, parse_basic};
 pub(crate) use challenge::{BASIC, challenge};
@@ -89,5 +91,7 @@ pub(crate) fn circumstances(parts: &Parts) -> Circumstances {
         source_ip: origin.and_then(|origin| origin.address),
         is_secure: origin.is_some_and(|origin| origin.is_secure),
         user_agent: user_agent.map(str::to_owned),
+        endpoint: parts.extensions.get::<ListenerName>().map(|name| Arc::clone(&name.0)),
+        client_certificate: parts.extensions.get::<Arc<ClientCertificate>>().map(|client| Arc::clone(&client.subject)),
     }
 }

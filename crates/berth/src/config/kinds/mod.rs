@@ -4,6 +4,7 @@ mod challenge;
 mod create_on_push;
 mod database;
 mod duration;
+mod entrance;
 mod former_store;
 mod host;
 mod listen;
@@ -21,6 +22,7 @@ use super::setting::Setting;
 
 pub use challenge::Challenge;
 pub use database::DatabaseUrl;
+pub use entrance::{Apis, ClientRule, EndpointId, ProxyProtocol, TlsVersion};
 pub use former_store::{BucketUrl, FormerStore};
 pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};
