@@ -6,6 +6,9 @@ use berth_aws::Region;
 use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
+use crate::failed_logins::Allowance;
+use crate::throttle::Rules;
+
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOnPush {
@@ -69,6 +72,10 @@ pub struct Settings {
     pub upload_ttl: Duration,
     /// How far the clocks of clients that sign requests may be off.
     pub clock_skew: Duration,
+    /// How many calls of an operation an account, or a principal, may make.
+    pub throttle: Rules,
+    /// How many log-ins may fail.
+    pub failed_logins: Allowance,
 }
 
 impl Settings {
@@ -100,6 +107,8 @@ impl Settings {
             gc_grace: Duration::from_hours(24),
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
+            throttle: Rules::default(),
+            failed_logins: Allowance::default(),
         }
     }
 }

@@ -180,7 +180,7 @@ impl TestRegistry {
             self.domain.delete_access_key(&self.admin, name, newest.id.as_str()).await.unwrap();
         }
         let key = self.key_of(name).await;
-        self.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap()
+        self.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap()
     }
 
     /// Whom temporary credentials stand for: a signature made with them is checked.
@@ -213,7 +213,7 @@ impl TestRegistry {
             path_style: PathStyle::Normalized,
         };
         let shown = Presented::require(&request)?;
-        self.domain.authenticate_signed(&request, &shown, &demands).await
+        self.domain.authenticate_signed(&request, &shown, &demands, None).await
     }
 
     /// The principals of keys whose secret is sealed for nothing but the key's id.
