@@ -80,8 +80,7 @@ pub(crate) struct FailedLogins {
 impl FailedLogins {
     pub(crate) fn new(allowance: Allowance) -> Self {
         let limit = |rate, allowed: u32| Limit { rate, burst: u64::from(allowed.max(1)) };
-        let (of_pair, of_address) =
-            (limit(PAIR_RATE, allowance.of_pair), limit(ADDRESS_RATE, allowance.of_address));
+        let (of_pair, of_address) = (limit(PAIR_RATE, allowance.of_pair), limit(ADDRESS_RATE, allowance.of_address));
         Self { pairs: Cache::new(PAIRS), addresses: Cache::new(ADDRESSES), of_pair, of_address }
     }
 

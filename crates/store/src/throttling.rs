@@ -46,7 +46,8 @@ pub fn use_of_others(
     node: &str,
     since: Timestamp,
 ) -> Result<HashMap<String, u64>, StoreError> {
-    let sql = "SELECT bucket, asked FROM throttle_use WHERE node <> ?1 AND noted_at >= ?2 ORDER BY bucket, node LIMIT ?3";
+    let sql =
+        "SELECT bucket, asked FROM throttle_use WHERE node <> ?1 AND noted_at >= ?2 ORDER BY bucket, node LIMIT ?3";
     let mut asked = HashMap::new();
     for row in txn.query(sql, parameters![node, since, MOST_ROWS])? {
         let sum: &mut u64 = asked.entry(row.text(0)?.to_owned()).or_default();

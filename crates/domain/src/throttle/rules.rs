@@ -155,7 +155,7 @@ fn default_burst(rate: u64) -> u64 {
 
 fn thousandths(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    if part.len() > 3 {
+    if part.is_empty() || part.len() > 3 {
         return None;
     }
     let whole = number(whole).filter(|whole| *whole <= MOST)?;

@@ -13,6 +13,7 @@ mod pattern;
 mod plain;
 mod several;
 mod size;
+mod throttle;
 mod url;
 
 use serde_json::Value;
