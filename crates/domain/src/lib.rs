@@ -9,6 +9,7 @@
 pub mod access;
 pub mod account_settings;
 pub mod administrator;
+pub mod audit_export;
 pub mod backup;
 pub mod blobs;
 pub mod body;

@@ -13,6 +13,7 @@
 
 pub mod auth;
 pub mod aws;
+pub mod cloudtrail;
 pub mod ecr;
 pub mod front;
 pub mod iam;

@@ -1,5 +1,5 @@
 //! The door that the APIs of AWS share: `/`, where every request is signed and says which service it is for. IAM and STS are asked
-//! by the Query protocol, ECR by JSON.
+//! by the Query protocol, ECR and CloudTrail by JSON.
 
 mod body;
 mod signed;
@@ -15,6 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::cloudtrail;
 use crate::ecr;
 use crate::query::{Failure, respond};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
@@ -87,6 +88,7 @@ impl AwsDoor {
         let _share = body.share;
         (call.body, call.body_sha256) = (body.bytes, body.sha256);
         match target {
+            Some(target) if cloudtrail::is_for(&target) => self.cloudtrail(call, &target).await,
             Some(target) => self.json(call, &target).await,
             None => self.query(call).await,
         }
@@ -130,6 +132,20 @@ impl AwsDoor {
         .await;
         let (status, body) = ecr::respond(&self.domain, answered);
         render(status, "application/x-amz-json-1.1", body, "ecr")
+    }
+}
+
+impl AwsDoor {
+    /// CloudTrail.
+    async fn cloudtrail(&self, call: &mut Call, target: &str) -> Response<ResponseBody> {
+        let answered: Result<String, cloudtrail::Failure> = async {
+            let (caller, region) = signed::caller(&self.domain, call, &["cloudtrail"]).await?;
+            call.signed_region = region;
+            cloudtrail::answer(&self.domain, &caller, call, target).await
+        }
+        .await;
+        let (status, body) = cloudtrail::respond(answered);
+        render(status, "application/x-amz-json-1.1", body, "cloudtrail")
     }
 }
 

@@ -10,6 +10,8 @@ use crate::auth::circumstances;
 
 /// The region that clients sign requests to IAM and STS for, which have one endpoint for all regions.
 const GLOBAL: &str = "us-east-1";
+/// Services that have an endpoint in each region.
+const REGIONAL: [&str; 2] = ["ecr", "cloudtrail"];
 
 /// Goes on where a call shows credentials of somebody, whether they are right or not.
 pub(super) async fn ensure_known(domain: &Domain, call: &Call) -> Result<(), Error> {
@@ -25,7 +27,7 @@ pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> R
     let shown = Presented::require(&request)?;
     let settings = domain.settings();
     let mut regions: Vec<&str> = domain.regions().map(Region::as_str).collect();
-    if !services.contains(&"ecr") && !regions.contains(&GLOBAL) {
+    if !REGIONAL.iter().any(|service| services.contains(service)) && !regions.contains(&GLOBAL) {
         regions.push(GLOBAL);
     }
     let demands = Demands {

@@ -62,6 +62,12 @@ pub(super) fn render(failure: &Failure, account: &str) -> (StatusCode, String) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Value::Object(more).to_string())
 }
 
+/// The status, the name and the text of an error in the words that the JSON services of AWS have in common.
+pub(crate) fn common_fault(error: &Error) -> (u16, &'static str, String) {
+    let Exception { status, name, message, .. } = of_domain(error, "");
+    (status, name, message)
+}
+
 impl Exception {
     fn new(status: u16, name: &'static str, message: &(impl ToString + ?Sized)) -> Self {
         Self { status, name, message: message.to_string(), more: Map::new() }

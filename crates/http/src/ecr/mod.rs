@@ -26,7 +26,7 @@ use http::StatusCode;
 
 use crate::aws::Call;
 pub(crate) use context::Context;
-pub(crate) use faults::Failure;
+pub(crate) use faults::{Failure, common_fault};
 
 /// What an operation answers.
 type Answer<T> = Result<T, Failure>;

@@ -84,6 +84,11 @@ impl Door {
 
     /// Sends what the administrator signed.
     pub async fn send(&self, target: &str, content_type: &str, body: &str) -> Reply {
+        self.send_to("ecr", target, content_type, body).await
+    }
+
+    /// Sends what the administrator signed for a service.
+    pub async fn send_to(&self, service: &str, target: &str, content_type: &str, body: &str) -> Reply {
         let own: [(&str, &[u8]); 3] = [
             ("content-type", content_type.as_bytes()),
             ("host", b"registry.example"),
@@ -95,7 +100,7 @@ impl Door {
             secret: self.key.secret.reveal(),
             session_token: None,
             region: "us-east-1",
-            service: "ecr",
+            service,
             now: NOW / 1000,
             payload_sha256: digest(&SHA256, body.as_bytes()).as_ref().try_into().unwrap(),
             path_style: PathStyle::Normalized,
