@@ -8,6 +8,9 @@ use crate::parameters;
 /// Held while a backup is being taken.
 pub const BACKUP: &str = "backup";
 
+/// Held by whoever chains the records of calls.
+pub const AUDIT: &str = "audit";
+
 /// Takes or renews a lease until `until`; `false` where another process holds it.
 pub fn take(
     txn: &mut dyn Transaction,
