@@ -15,7 +15,7 @@ pub use range::{Batch, Gathered};
 
 use std::time::Duration;
 
-use berth_store::{audit, leases, properties};
+use berth_store::{StoreError, Transaction, audit, leases, properties};
 use serde::{Deserialize, Serialize};
 
 use crate::Domain;
@@ -40,7 +40,7 @@ impl Domain {
     /// Takes or renews the lease of whoever exports, for two minutes; `false` where another process has it.
     pub async fn take_export_lease(&self) -> Result<bool, Error> {
         let (holder, now) = (self.node.clone(), self.clock.now());
-        let take = self.database.write(move |txn| {
+        let take = self.database.unrecorded().write(move |txn| {
             leases::take(txn, leases::AUDIT_EXPORT, &holder, now, now.after(LEASE)).map_err(Error::from)
         });
         take.await
@@ -49,7 +49,7 @@ impl Domain {
     /// Gives that lease back.
     pub async fn give_back_export_lease(&self) -> Result<(), Error> {
         let holder = self.node.clone();
-        let give = self.database.write(move |txn| {
+        let give = self.database.unrecorded().write(move |txn| {
             leases::give_back(txn, leases::AUDIT_EXPORT, &holder).map_err(Error::from)
         });
         give.await
@@ -57,8 +57,7 @@ impl Domain {
 
     /// How far the export is; at the beginning where there never was one.
     pub async fn export_position(&self) -> Result<Position, Error> {
-        let read = self.database.read(|txn| Ok::<_, Error>(properties::get(txn, POSITION)?));
-        Ok(read.await?.as_deref().map(known).unwrap_or_default())
+        self.database.read(|txn| Ok::<_, Error>(position(txn)?)).await
     }
 
     /// Settles that the files after `known.done` end with the link `planned`; `false` where another process was faster.
@@ -78,7 +77,7 @@ impl Domain {
         next: Position,
         written: Vec<(Scope, Previous)>,
     ) -> Result<bool, Error> {
-        let write = self.database.write(move |txn| {
+        let write = self.database.unrecorded().write(move |txn| {
             let stored = properties::get(txn, POSITION)?;
             let is_known = stored.as_deref().map(self::known).unwrap_or_default() == known;
             if !is_known || !properties::replace(txn, POSITION, stored.as_deref(), &json(&next))? {
@@ -122,6 +121,11 @@ impl Domain {
         let read = self.database.read(move |txn| Ok::<_, Error>(properties::get(txn, &name)?));
         Ok(read.await?.and_then(|value| serde_json::from_slice(&value).ok()))
     }
+}
+
+/// How far the export is.
+pub(crate) fn position(txn: &mut dyn Transaction) -> Result<Position, StoreError> {
+    Ok(properties::get(txn, POSITION)?.as_deref().map(known).unwrap_or_default())
 }
 
 fn known(value: &[u8]) -> Position {

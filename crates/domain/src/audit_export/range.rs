@@ -151,7 +151,7 @@ impl Domain {
             doubtful: batch.doubtful.iter().copied().collect(),
             previous: self.last_export_of(scope).await?,
         };
-        let sealed = DigestFile::seal(digest, &self.audit_public_key(), |bytes| self.sign_audit(bytes));
+        let sealed = DigestFile::seal(digest, &self.audit_public_key(), |bytes| self.audit_key.sign(bytes));
         Ok((place, bytes, sealed))
     }
 
