@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_domain::audit::AuditSettings;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
@@ -168,7 +169,12 @@ fn rules(settings: &Settings) -> Rules {
         upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
+        audit: audit(settings),
     }
+}
+
+fn audit(settings: &Settings) -> AuditSettings {
+    AuditSettings { exported: settings.audit.export_dir.is_some(), ..AuditSettings::default() }
 }
 
 /// Whether there is a server key, so that none would have to be made.

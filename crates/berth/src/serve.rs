@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::{file_limit, logging, opened, output, telemetry};
+use crate::{audit, file_limit, logging, opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
@@ -76,6 +76,9 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     }
     if settings.gc.enabled && !settings.storage.read_only {
         tokio::spawn(berth_worker::gc::run(Arc::clone(&domain), settings.gc.interval));
+    }
+    if let Some(export) = audit::target(settings) {
+        tokio::spawn(berth_worker::audit_export::run(Arc::clone(&domain), export, settings.audit.export_interval));
     }
     let mut beside = Vec::new();
     for other in [figures, apis].into_iter().flatten() {

@@ -69,7 +69,10 @@ pub async fn check(domain: &Domain, folder: &Path, seen: impl Fn(u64)) -> Result
         let newest = known.get(&scope).and_then(|digests| digests.values().next_back());
         if newest.is_none_or(|(newest, _)| *newest != last) {
             let Scope { account, region } = &scope;
-            found.add(&last.path, format!("is missing or was changed: it is the newest of account {account} in {region}"));
+            found.add(
+                &last.path,
+                format!("is missing or was changed: it is the newest of account {account} in {region}"),
+            );
         }
     }
     found.findings.sort_by(|one, other| one.path.cmp(&other.path));
@@ -173,7 +176,10 @@ fn successions(digests: &Ordered, found: &mut Files) {
         if let Some(before) = before
             && digest.previous.as_ref() != Some(before)
         {
-            found.add(&own.path, format!("does not follow {}: a file between them is missing, or one was changed", before.path));
+            found.add(
+                &own.path,
+                format!("does not follow {}: a file between them is missing, or one was changed", before.path),
+            );
         }
         before = Some(own);
     }

@@ -10,6 +10,8 @@ mod wanted;
 
 use std::process::ExitCode;
 
+pub use export::target;
+
 use clap::Subcommand;
 
 use crate::config::Settings;

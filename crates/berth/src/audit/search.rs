@@ -11,8 +11,8 @@ use berth_domain::{Caller, Domain};
 use berth_store::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use super::wanted::{Wanted, wire_name};
 use super::moment;
+use super::wanted::{Wanted, wire_name};
 use crate::config::Settings;
 use crate::config::effective::Given;
 use crate::config::flags::OperatorFlags;
@@ -109,7 +109,10 @@ impl Search {
         }
     }
 
-    async fn place(&mut self, configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>) -> Result<Place, Failure> {
+    async fn place(
+        &mut self,
+        configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>,
+    ) -> Result<Place, Failure> {
         let flags = std::mem::take(&mut self.flags.0);
         if self.remote.is_given() {
             if self.account.is_some() || !flags.is_empty() {
@@ -143,9 +146,8 @@ impl Place {
 async fn ask(client: &Client, asked: LookupEvents) -> Result<LookupEventsResponse, Failure> {
     let LookupEvents { attribute, start, end, most, next } = asked;
     let time = |time: Option<Timestamp>| time.map(|time| protocol::Timestamp(time.as_millis()));
-    let attribute = attribute.map(|(key, value)| {
-        vec![LookupAttribute { attribute_key: wire_name(key).to_owned(), attribute_value: value }]
-    });
+    let attribute = attribute
+        .map(|(key, value)| vec![LookupAttribute { attribute_key: wire_name(key).to_owned(), attribute_value: value }]);
     let request = LookupEventsRequest {
         lookup_attributes: attribute,
         start_time: time(start),

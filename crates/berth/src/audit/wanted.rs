@@ -106,7 +106,10 @@ mod tests {
             access_key_id: text("AKIA"),
             event_source: text("ecr.amazonaws.com"),
             username: text("alice"),
-            resources: Some(vec![Resource { resource_type: None, resource_name: text("arn:aws:ecr:r:1:repository/team/a") }]),
+            resources: Some(vec![Resource {
+                resource_type: None,
+                resource_name: text("arn:aws:ecr:r:1:repository/team/a"),
+            }]),
             ..Event::default()
         }
     }
@@ -159,7 +162,10 @@ mod tests {
             (wanted(|w| w.refused = true), None),
         ] {
             let got = wanted.attribute();
-            assert_eq!(got.as_ref().map(|(key, value)| (wire_name(*key), value.as_str())), expected.map(|(key, value)| (wire_name(key), value)));
+            assert_eq!(
+                got.as_ref().map(|(key, value)| (wire_name(*key), value.as_str())),
+                expected.map(|(key, value)| (wire_name(key), value))
+            );
         }
     }
 }

@@ -243,6 +243,16 @@ settings! {
         /// How long after the beginning of one collection the next one begins.
         interval: Duration = "1h", at_least("1s");
     }
+    /// What is on record of every call.
+    audit: Audit {
+        /// Folder in which the records are written as files, as CloudTrail writes them into a bucket. It must be there; with
+        /// several nodes it is the same for all of them. Empty: they are in the database alone.
+        export_dir: Option<PathBuf> = "";
+        /// How often new records are written there.
+        export_interval: Duration = "5m", at_least("1s");
+        /// Bytes of rows, as the database holds them, after which a new file begins.
+        export_size: Size = "16MiB", at_least("1");
+    }
     /// What is logged, on standard error.
     log: Log {
         /// `error`, `warn`, `info`, `debug`, `trace` or `off`; single parts may differ: `info,berth_http=debug`.

@@ -77,7 +77,8 @@ impl Client {
         let target = format!("{target_prefix}.{name}");
         let body = json11::build_request(operation, input);
         let body = body.map_err(|error| Failure::doing("the request cannot be written", error))?;
-        let (status, answer) = self.post(signed_for, &[("content-type", JSON), ("x-amz-target", &target)], body).await?;
+        let (status, answer) =
+            self.post(signed_for, &[("content-type", JSON), ("x-amz-target", &target)], body).await?;
         if status != 200 {
             let fault = json11::parse_fault(&answer, status).map_err(|_| self.unexpected(status))?;
             return Err(refused(fault));

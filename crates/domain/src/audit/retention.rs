@@ -61,8 +61,11 @@ impl Domain {
             }
             anchor.cleared = anchor.cleared.max(anchor.number);
             let next = store::links_after(txn, anchor.cleared, LINKS)?;
-            let cleared: Vec<u64> =
-                next.iter().take_while(|link| link.chained_at < old_read && link.number <= most).map(|link| link.number).collect();
+            let cleared: Vec<u64> = next
+                .iter()
+                .take_while(|link| link.chained_at < old_read && link.number <= most)
+                .map(|link| link.number)
+                .collect();
             anchor.cleared = cleared.last().copied().unwrap_or(anchor.cleared);
             Ok::<_, Error>(Some(Due { gone, cleared, anchor }))
         });

@@ -116,7 +116,11 @@ mod tests {
     use super::*;
 
     fn digest() -> Exported {
-        let end = |number, hash: &str, signature: &str| LinkEnd { number, hash: hash.to_owned(), signature: signature.to_owned() };
+        let end = |number, hash: &str, signature: &str| LinkEnd {
+            number,
+            hash: hash.to_owned(),
+            signature: signature.to_owned(),
+        };
         Exported {
             version: 1,
             account_id: "123456789012".to_owned(),
@@ -152,7 +156,11 @@ mod tests {
             ("us-east-1", "us-east-2"),
         ] {
             assert!(text.contains(from), "{from}");
-            assert_eq!(DigestFile::open(text.replace(from, to).as_bytes(), &public), Err("has a wrong signature"), "{from}");
+            assert_eq!(
+                DigestFile::open(text.replace(from, to).as_bytes(), &public),
+                Err("has a wrong signature"),
+                "{from}"
+            );
         }
         let version = text.replace("\"version\": 1", "\"version\": 2");
         assert_eq!(DigestFile::open(version.as_bytes(), &public), Err("was written by a later version"));

@@ -49,9 +49,10 @@ impl Domain {
     /// Gives that lease back.
     pub async fn give_back_export_lease(&self) -> Result<(), Error> {
         let holder = self.node.clone();
-        let give = self.database.unrecorded().write(move |txn| {
-            leases::give_back(txn, leases::AUDIT_EXPORT, &holder).map_err(Error::from)
-        });
+        let give = self
+            .database
+            .unrecorded()
+            .write(move |txn| leases::give_back(txn, leases::AUDIT_EXPORT, &holder).map_err(Error::from));
         give.await
     }
 

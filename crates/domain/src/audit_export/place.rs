@@ -73,21 +73,28 @@ mod tests {
         let at = Timestamp::from_millis(1_700_000_000_250);
         let place = scope.place((3, 7), at, &[1; 32]);
         let unique = place.records.rsplit_once('_').unwrap().1.strip_suffix(".json.gz").unwrap();
-        let begins = "AWSLogs/123456789012/CloudTrail/us-east-1/2023/11/14/123456789012_CloudTrail_us-east-1_20231114T2213Z_";
+        let begins =
+            "AWSLogs/123456789012/CloudTrail/us-east-1/2023/11/14/123456789012_CloudTrail_us-east-1_20231114T2213Z_";
         assert_eq!(place.records, format!("{begins}{unique}.json.gz"));
         assert_eq!(place.digest, format!("{}{unique}.json", begins.replace("CloudTrail", "CloudTrail-Digest")));
         assert_eq!((unique.len(), unique.bytes().all(|byte| byte.is_ascii_alphanumeric())), (16, true));
         assert_eq!(scope.place((3, 7), at, &[1; 32]), place);
-        for other in [scope.place((3, 8), at, &[1; 32]), scope.place((2, 7), at, &[1; 32]), scope.place((3, 7), at, &[2; 32])] {
+        for other in
+            [scope.place((3, 8), at, &[1; 32]), scope.place((2, 7), at, &[1; 32]), scope.place((3, 7), at, &[2; 32])]
+        {
             assert_ne!(other, place);
         }
     }
 
     #[test]
     fn no_record_leads_out_of_the_folder() {
-        for (account, region) in
-            [("../../../etc", "us-east-1"), ("", "us-east-1"), ("123456789012", ".."), ("123456789012", "a/b"), ("1", "")]
-        {
+        for (account, region) in [
+            ("../../../etc", "us-east-1"),
+            ("", "us-east-1"),
+            ("123456789012", ".."),
+            ("123456789012", "a/b"),
+            ("1", ""),
+        ] {
             assert_eq!(Scope::parse(account, region), None, "{account} {region}");
         }
     }

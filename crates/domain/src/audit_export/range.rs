@@ -89,7 +89,9 @@ impl Domain {
     pub async fn gather_export(&self, position: Position, size: u64) -> Result<Option<Batch>, Error> {
         let planned = (position.planned > position.done).then_some(position.planned);
         let newest = self.database.read(|txn| Ok::<_, Error>(audit::last_link(txn)?)).await?;
-        let Some(newest) = newest.map(|link| link.number).filter(|newest| *newest > position.done) else { return Ok(None) };
+        let Some(newest) = newest.map(|link| link.number).filter(|newest| *newest > position.done) else {
+            return Ok(None);
+        };
         let until = planned.unwrap_or(newest);
         let (mut files, mut doubtful) = (BTreeMap::new(), BTreeSet::new());
         let (mut at, mut bytes, mut latest) = ((position.done, Some(LAST_PLACE)), 0, None);

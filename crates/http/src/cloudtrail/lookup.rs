@@ -74,7 +74,8 @@ fn asked(request: LookupEventsRequest) -> Result<LookupEvents, Failure> {
     let most = request.max_results.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
     let asked = LookupEvents { attribute, start, end, most, next: None };
     let question = fingerprint(&asked);
-    let next = request.next_token.map(|token| token.strip_prefix(&question).map(str::to_owned).ok_or(Failure::NextToken));
+    let next =
+        request.next_token.map(|token| token.strip_prefix(&question).map(str::to_owned).ok_or(Failure::NextToken));
     Ok(LookupEvents { next: next.transpose()?, ..asked })
 }
 
@@ -107,10 +108,10 @@ fn value_of(value: &str) -> Result<&str, Failure> {
 
 /// An event as it is answered.
 pub fn rendered(event: Event) -> shapes::Event {
-    let resources = event.resources.into_iter().map(|resource| shapes::Resource {
-        resource_type: Some(resource.kind),
-        resource_name: Some(resource.name),
-    });
+    let resources = event
+        .resources
+        .into_iter()
+        .map(|resource| shapes::Resource { resource_type: Some(resource.kind), resource_name: Some(resource.name) });
     shapes::Event {
         event_id: Some(event.id),
         event_name: Some(event.name),
@@ -142,10 +143,10 @@ mod tests {
     fn every_attribute_is_asked_for_by_its_name() {
         let Kind::String { enumeration, .. } = key_shape() else { panic!("the shape of AttributeKey is no text") };
         assert_eq!(enumeration.len(), 8);
-        for name in enumeration {
+        for name in enumeration.iter().copied() {
             let body = json!({ "LookupAttributes": [{ "AttributeKey": name, "AttributeValue": "v" }] });
             let (key, value) = read(&body.to_string()).unwrap().attribute.unwrap();
-            assert_eq!((format!("{key:?}").as_str(), value.as_str()), (*name, "v"));
+            assert_eq!((format!("{key:?}").as_str(), value.as_str()), (name, "v"));
         }
     }
 
@@ -191,8 +192,14 @@ mod tests {
             (r#"{"LookupAttributes":[{}]}"#.to_owned(), "InvalidLookupAttributesException"),
             (r#"{"LookupAttributes":[null]}"#.to_owned(), "InvalidLookupAttributesException"),
             (one.replace("EventName", "Colour"), ""),
-            (format!(r#"{{"LookupAttributes":[{}]}}"#, one.replace("EventName", "Colour")), "InvalidLookupAttributesException"),
-            (format!(r#"{{"LookupAttributes":[{}]}}"#, one.replace("\"a\"", "\"\"")), "InvalidLookupAttributesException"),
+            (
+                format!(r#"{{"LookupAttributes":[{}]}}"#, one.replace("EventName", "Colour")),
+                "InvalidLookupAttributesException",
+            ),
+            (
+                format!(r#"{{"LookupAttributes":[{}]}}"#, one.replace("\"a\"", "\"\"")),
+                "InvalidLookupAttributesException",
+            ),
             (
                 format!(r#"{{"LookupAttributes":[{}]}}"#, one.replace("\"a\"", &format!("\"{}\"", "x".repeat(2001)))),
                 "InvalidLookupAttributesException",
