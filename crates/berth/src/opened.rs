@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_domain::audit::AuditSettings;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
@@ -168,6 +169,12 @@ fn rules(settings: &Settings) -> Rules {
         upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
+        audit: AuditSettings {
+            enabled: settings.audit.enabled,
+            reads_per_million: settings.audit.reads.0,
+            retention: settings.audit.retention,
+            reads_retention: settings.audit.reads_retention,
+        },
     }
 }
 

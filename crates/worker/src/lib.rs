@@ -1,5 +1,6 @@
 //! Background work: what happens without anybody asking for it.
 //!
+//! * [`audit`] writes and chains the records of calls.
 //! * [`expiry`] takes away uploads that nobody goes on with.
 //! * [`gc`] takes its part in collections.
 //! * [`key_usage`] writes when access keys were used last.
@@ -9,6 +10,7 @@
 //!
 //! It knows when, the domain knows what.
 
+pub mod audit;
 pub mod expiry;
 pub mod gc;
 pub mod key_usage;

@@ -10,7 +10,7 @@ use berth_domain::settings::CreateOnPush;
 use super::effective::Values;
 use super::kinds::{
     Challenge, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl,
-    Size,
+    Share, Size,
 };
 use super::problem::Problem;
 use super::setting::Setting;
@@ -242,6 +242,17 @@ settings! {
         grace: Duration = "24h", at_least("10s");
         /// How long after the beginning of one collection the next one begins.
         interval: Duration = "1h", at_least("1s");
+    }
+    /// Records of calls: who did what, when and from where.
+    audit: Audit {
+        /// Whether calls are recorded.
+        enabled: bool = "true";
+        /// Which share of the reads that were answered is recorded, `0` to `1`, or `off`. Changes and refusals always are.
+        reads: Share = "1";
+        /// How long records are kept.
+        retention: Duration = "90d", at_least("1h");
+        /// How long records of reads are kept.
+        reads_retention: Duration = "14d", at_least("1h");
     }
     /// What is logged, on standard error.
     log: Log {

@@ -23,9 +23,10 @@ pub mod verify;
 mod who;
 
 pub use call::{
-    Call, Outcome, Tls, additional, caller, claimed, name, parameters, parameters_text, recorded, registry, resource,
-    vouched,
+    Call, Outcome, Tls, additional, caller, claimed, failed, name, parameters, parameters_text, recorded, registry,
+    resource, vouched,
 };
+pub(crate) use call::{identity, repository};
 pub use chain::Head;
 pub(crate) use key::SigningKey;
 pub(crate) use queue::Queue;
