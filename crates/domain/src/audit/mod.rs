@@ -19,6 +19,8 @@ mod rows;
 pub mod search;
 mod sequencer;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 mod who;
 
