@@ -174,7 +174,14 @@ fn rules(settings: &Settings) -> Rules {
 }
 
 fn audit(settings: &Settings) -> AuditSettings {
-    AuditSettings { exported: settings.audit.export_dir.is_some(), ..AuditSettings::default() }
+    let audit = &settings.audit;
+    AuditSettings {
+        enabled: audit.enabled,
+        reads_per_million: audit.reads.0,
+        retention: audit.retention,
+        reads_retention: audit.reads_retention,
+        exported: audit.export_dir.is_some(),
+    }
 }
 
 /// Whether there is a server key, so that none would have to be made.

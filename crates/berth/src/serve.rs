@@ -10,9 +10,11 @@ use berth_domain::administrator::AccessKey;
 use berth_http::aws::{AwsDoor, AwsOnly};
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
 use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles, settle_figures};
+use berth_worker::audit::Heads;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde_json::json;
 
+use crate::audit_head::HeadFile;
 use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
@@ -69,6 +71,10 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
+    let heads: Arc<dyn Heads> = Arc::new(HeadFile::of(folder));
+    if settings.audit.enabled {
+        tokio::spawn(berth_worker::audit::run(Arc::clone(&domain), Arc::clone(&heads)));
+    }
     tokio::spawn(every(UPKEEP, settle_figures));
     if settings.scrub.enabled {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
@@ -91,6 +97,9 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     berth_worker::key_usage::write(&domain).await;
     berth_worker::pull_times::write(&domain).await;
+    if settings.audit.enabled {
+        berth_worker::audit::finish(&domain, &heads).await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -11,6 +11,7 @@
 //! A door translates words and decides nothing: rules are in `berth-domain`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audit;
 pub mod auth;
 pub mod aws;
 pub mod cloudtrail;

@@ -1,5 +1,6 @@
 //! Background work: what happens without anybody asking for it.
 //!
+//! * [`audit`] writes and chains the records of calls.
 //! * [`audit_export`] writes what is on record as files.
 //! * [`expiry`] takes away uploads that nobody goes on with.
 //! * [`gc`] takes its part in collections.
@@ -10,6 +11,7 @@
 //!
 //! It knows when, the domain knows what.
 
+pub mod audit;
 pub mod audit_export;
 pub mod expiry;
 pub mod gc;

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use berth_domain::Domain;
 use berth_domain::audit::{AuditReport, Head};
 use berth_domain::backup::Progress as _;
+use berth_worker::audit::Heads as _;
 use serde_json::{Value, json};
 
 use super::files::{self, Files};
+use crate::audit_head::HeadFile;
 use crate::bar::Bar;
 use crate::config::Settings;
 use crate::config::effective::Given;
@@ -22,7 +24,8 @@ use crate::{opened, output};
 pub struct Verify {
     #[command(flatten)]
     flags: OperatorFlags,
-    /// A head of the chain that was kept elsewhere, as `--json` prints it: finds a chain whose end was cut off.
+    /// A head of the chain that was kept elsewhere, as `--json` prints it, rather than the one in the data folder: finds a
+    /// chain whose end was cut off.
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
     /// Verifies the exported files in this folder against the chain, too.
@@ -39,7 +42,10 @@ impl Verify {
 
 /// Verifies the chain and prints what was found; gives the exit code.
 pub async fn run(settings: &Settings, asked: &Verify, as_json: bool) -> Result<ExitCode, Failure> {
-    let head = asked.head.as_deref().map(kept).transpose()?;
+    let head = match &asked.head {
+        Some(path) => Some(kept(path)?),
+        None => of_folder(&settings.storage.data_dir)?,
+    };
     let domain = opened::existing(settings).await?;
     let busy = Bar::busy("verifying the chain");
     let report = domain.verify_audit(head).await;
@@ -64,6 +70,12 @@ async fn exported(domain: &Domain, folder: &Path) -> Result<Files, Failure> {
     let files = files::check(domain, folder, |bytes| bar.done(bytes)).await;
     bar.finish();
     files
+}
+
+/// The head that the server keeps in the data folder.
+fn of_folder(folder: &Path) -> Result<Option<Head>, Failure> {
+    let wrong = |error| Failure::Usage(format!("{error}: give the head that was kept elsewhere with --head"));
+    HeadFile::of(folder).load().map_err(wrong)
 }
 
 /// The head in a file: as it is, or within what `--json` printed.

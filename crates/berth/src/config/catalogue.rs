@@ -10,7 +10,7 @@ use berth_domain::settings::CreateOnPush;
 use super::effective::Values;
 use super::kinds::{
     Challenge, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl,
-    Size,
+    Share, Size,
 };
 use super::problem::Problem;
 use super::setting::Setting;
@@ -243,8 +243,16 @@ settings! {
         /// How long after the beginning of one collection the next one begins.
         interval: Duration = "1h", at_least("1s");
     }
-    /// What is on record of every call.
+    /// Records of calls: who did what, when and from where.
     audit: Audit {
+        /// Whether calls are recorded.
+        enabled: bool = "true";
+        /// Which share of the reads that were answered is recorded, `0` to `1`, or `off`. Changes and refusals always are.
+        reads: Share = "1";
+        /// How long records are kept.
+        retention: Duration = "90d", at_least("1h");
+        /// How long records of reads are kept.
+        reads_retention: Duration = "14d", at_least("1h");
         /// Folder in which the records are written as files, as CloudTrail writes them into a bucket. It must be there; with
         /// several nodes it is the same for all of them. Empty: they are in the database alone.
         export_dir: Option<PathBuf> = "";

@@ -5,15 +5,20 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use berth_aws::AccountId;
+use berth_aws::{AccountId, arn};
+use berth_oci::name::RepositoryName;
 use berth_store::Timestamp;
 use berth_store::audit::AuditRow;
+use berth_store::repositories::Registry;
 
 use super::line::Line;
 use super::who::Who;
 use super::{id, rows};
 use crate::Domain;
 use crate::caller::Caller;
+
+/// The most things that a record says it is about.
+const MOST_RESOURCES: usize = 20;
 
 tokio::task_local! {
     static CURRENT: Arc<Recording>;
@@ -67,6 +72,8 @@ pub(super) struct Told {
     /// The account that is asked, and its region where it is not the call's.
     recipient: Option<AccountId>,
     region: Option<String>,
+    /// Why it is not done, as the door says it.
+    error: Option<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -167,7 +174,42 @@ pub fn registry(domain: &Domain) {
 
 /// Says what it is about: an ARN, its type, such as `AWS::ECR::Repository`, and whose it is.
 pub fn resource(arn: &str, kind: &'static str, account: &AccountId) {
-    tell(|told| told.resources.push((arn.to_owned(), kind, account.clone())));
+    tell(|told| told.about(arn, kind, account));
+}
+
+/// Says which repository of a registry it is about.
+pub(crate) fn repository(domain: &Domain, name: &RepositoryName) {
+    let Registry { account, region } = &domain.settings.registry;
+    tell(|told| told.about(&arn::repository(region, account, name.as_str()), "AWS::ECR::Repository", account));
+}
+
+/// Says which identity or policy it is about, by its ARN.
+pub(crate) fn identity(arn: &str, account: &AccountId) {
+    let kind = match arn.splitn(6, ':').nth(5).and_then(|own| own.split('/').next()) {
+        Some("user") => "AWS::IAM::User",
+        Some("group") => "AWS::IAM::Group",
+        Some("role") => "AWS::IAM::Role",
+        Some("policy") => "AWS::IAM::ManagedPolicy",
+        Some("oidc-provider") => "AWS::IAM::OIDCProvider",
+        Some("saml-provider") => "AWS::IAM::SAMLProvider",
+        _ => return,
+    };
+    resource(arn, kind, account);
+}
+
+/// Says why it is not done, in the words of the door: what counts where the [`Outcome`] is an error.
+pub fn failed(code: impl Into<String>, message: impl Into<String>) {
+    tell(|told| told.error = Some((code.into(), message.into())));
+}
+
+impl Told {
+    /// One thing may be asked about several times, and a request may be about very many.
+    fn about(&mut self, arn: &str, kind: &'static str, account: &AccountId) {
+        let is_new = self.resources.len() < MOST_RESOURCES && self.resources.iter().all(|(known, _, _)| known != arn);
+        if is_new {
+            self.resources.push((arn.to_owned(), kind, account.clone()));
+        }
+    }
 }
 
 fn tell(what: impl FnOnce(&mut Told)) {
@@ -212,7 +254,8 @@ impl Recording {
 
     fn queue(&self, error: Option<(String, String)>) {
         let is_written = self.is_written.load(Ordering::Acquire);
-        let State { call, told, .. } = std::mem::take(&mut *self.state());
+        let State { call, mut told, .. } = std::mem::take(&mut *self.state());
+        let error = error.map(|error| told.error.take().unwrap_or(error));
         if is_written && error.is_none() {
             return;
         }
@@ -228,7 +271,8 @@ impl Recording {
 impl Name {
     /// Whether it is a read that an operator may wish to leave out: what hands out credentials is not.
     fn may_be_left_out(&self) -> bool {
-        self.is_read && self.source != "sts.amazonaws.com"
+        let hands_out = matches!(self.event.as_ref(), "GetAuthorizationToken" | "IssueToken");
+        self.is_read && !hands_out && self.source != "sts.amazonaws.com"
     }
 }
 

@@ -19,13 +19,16 @@ mod rows;
 pub mod search;
 mod sequencer;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 mod who;
 
 pub use call::{
-    Call, Outcome, Tls, additional, caller, claimed, name, parameters, parameters_text, recorded, registry, resource,
-    vouched,
+    Call, Outcome, Tls, additional, caller, claimed, failed, name, parameters, parameters_text, recorded, registry,
+    resource, vouched,
 };
+pub(crate) use call::{identity, repository};
 pub use chain::Head;
 pub(crate) use key::SigningKey;
 pub(crate) use queue::Queue;

@@ -229,6 +229,12 @@ impl TestRegistry {
         open(self.folder.path(), self.url.as_deref(), &self.settings, &self.clock, &self.key).await
     }
 
+    /// Another node of this name on the same database.
+    pub async fn node(&self, node: &str) -> Domain {
+        let parts = parts(self.folder.path(), self.url.as_deref(), &self.settings, &self.clock, &self.key).await;
+        Domain::open(Parts { node: node.to_owned(), ..parts }).await.unwrap()
+    }
+
     /// The same registry after its process ended and began again, perhaps with other settings.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Self {
         let Self { domain, clock, admin, key, mut settings, folder, url } = self;

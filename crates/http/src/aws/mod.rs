@@ -6,8 +6,9 @@ mod signed;
 
 use std::sync::Arc;
 
-use berth_aws::protocol::{Form, ProtocolError, Service};
-use berth_aws::{iam::IAM, sts::STS};
+use berth_aws::protocol::query::operation;
+use berth_aws::protocol::{Form, Operation, ProtocolError, Service, json};
+use berth_aws::{ecr::ECR, iam::IAM, sts::STS};
 use berth_domain::Domain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -15,10 +16,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::cloudtrail;
-use crate::ecr;
 use crate::query::{Failure, respond};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
+use crate::{audit, cloudtrail, ecr};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -76,10 +76,16 @@ impl AwsDoor {
 
     /// The body is kept in memory, so it is taken only from those who show credentials of somebody.
     async fn read_and_answer(&self, call: &mut Call, body: RequestBody) -> Response<ResponseBody> {
+        let target = call.target();
+        match target.as_deref().map(|target| json::operation(&ECR, target)) {
+            _ if target.as_deref().is_some_and(cloudtrail::is_for) => cloudtrail::name(target.as_deref()),
+            Some(Ok(operation)) => audit::operation(&ECR, operation),
+            Some(Err(_)) => audit::unknown_of("ecr"),
+            None => {}
+        }
         if let Err(error) = signed::ensure_known(&self.domain, call).await {
             return refuse(&self.domain, call, error);
         }
-        let target = call.target();
         let limit = target.as_deref().map_or(LONGEST_FORM, ecr::longest_body);
         let body = match body::read(body, limit, &self.memory).await {
             Ok(body) => body,
@@ -98,6 +104,10 @@ impl AwsDoor {
     async fn query(&self, call: &Call) -> Response<ResponseBody> {
         let form = call.form();
         let api = form.as_ref().ok().and_then(QueryApi::of);
+        match form.as_ref().ok().zip(api).and_then(|(form, api)| api.asked(form)) {
+            Some((service, operation)) => audit::operation(service, operation),
+            None => audit::unknown_of(api.map_or("", QueryApi::signing_name)),
+        }
         let (status, xml) = match self.queried(call, api, form).await {
             Ok(answer) => answer,
             Err(failure) => respond(api.unwrap_or(QueryApi::Sts).service(), Err(failure), &call.request_id),
@@ -133,9 +143,7 @@ impl AwsDoor {
         let (status, body) = ecr::respond(&self.domain, answered);
         render(status, "application/x-amz-json-1.1", body, "ecr")
     }
-}
 
-impl AwsDoor {
     /// CloudTrail.
     async fn cloudtrail(&self, call: &mut Call, target: &str) -> Response<ResponseBody> {
         let answered: Result<String, cloudtrail::Failure> = async {
@@ -186,6 +194,14 @@ impl QueryApi {
         }
     }
 
+    /// The operation that a form names.
+    fn asked(self, form: &Form) -> Option<(&'static Service, &'static Operation)> {
+        match self {
+            Self::Iam => crate::iam::find(form).ok(),
+            Self::Sts => operation(&STS, form).ok().map(|operation| (&STS, operation)),
+        }
+    }
+
     /// What signatures of its requests are made for.
     const fn signing_name(self) -> &'static str {
         match self {
@@ -221,10 +237,13 @@ pub struct AwsOnly(pub AwsDoor);
 impl Handler for AwsOnly {
     fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
         Box::pin(async move {
-            if request.uri().path() == AwsDoor::PATH {
-                return self.0.answer(request).await;
-            }
-            plain(StatusCode::NOT_FOUND, "not found: this listener serves the APIs of AWS at /\n")
+            let answer = |request: Request<RequestBody>| async {
+                if request.uri().path() == AwsDoor::PATH {
+                    return self.0.answer(request).await;
+                }
+                plain(StatusCode::NOT_FOUND, "not found: this listener serves the APIs of AWS at /\n")
+            };
+            audit::recorded(&self.0.domain, request, answer).await
         })
     }
 }

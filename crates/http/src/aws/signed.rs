@@ -2,7 +2,7 @@
 
 use berth_aws::Region;
 use berth_aws::sigv4::{Demands, PathStyle, Presented, SignedRequest};
-use berth_domain::{Caller, Domain, Error};
+use berth_domain::{Caller, Domain, Error, audit};
 use http::header::HOST;
 
 use super::Call;
@@ -16,6 +16,7 @@ const REGIONAL: [&str; 2] = ["ecr", "cloudtrail"];
 /// Goes on where a call shows credentials of somebody, whether they are right or not.
 pub(super) async fn ensure_known(domain: &Domain, call: &Call) -> Result<(), Error> {
     let shown = Presented::require(&request(call, &borrowed(&headers(call))))?;
+    audit::claimed(shown.access_key_id());
     domain.ensure_known_signer(&shown).await
 }
 
@@ -39,6 +40,7 @@ pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> R
         path_style: PathStyle::Normalized,
     };
     let caller = domain.authenticate_signed(&request, &shown, &demands).await?;
+    audit::caller(&caller);
     Ok((caller.under(circumstances(&call.parts)), shown.scope().region.clone()))
 }
 

@@ -75,6 +75,7 @@ impl Failure {
 pub(super) fn render(failure: &Failure) -> (StatusCode, String) {
     let (status, _) = failure.exception();
     let (code, message) = failure.told();
+    berth_domain::audit::failed(code, message.as_str());
     let fault = Fault { sender: status < 500, code: code.to_owned(), message };
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), json::render_fault(&fault))
 }

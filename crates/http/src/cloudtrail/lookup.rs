@@ -9,6 +9,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 use super::Failure;
+use crate::audit;
 use crate::aws::Call;
 
 /// Events of a page for which no number is given, and the most that one has.
@@ -27,6 +28,7 @@ pub(super) async fn events(
     // Its own exceptions come before what is said of any shape.
     check(&json::read_tree(operation, &call.body)?)?;
     let request: LookupEventsRequest = parse_json(operation, &call.body)?;
+    audit::asked(operation, &request);
     let insight = request.event_category.as_deref() == Some(INSIGHT);
     let registry = crate::registry::for_api(domain, caller, call, None).await?;
     let asked = asked(request)?;

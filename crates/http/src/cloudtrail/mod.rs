@@ -8,6 +8,7 @@ use berth_aws::protocol::{Protocol, json};
 use berth_domain::{Caller, Domain};
 use http::StatusCode;
 
+use crate::audit;
 use crate::aws::Call;
 pub(crate) use faults::Failure;
 pub use lookup::rendered;
@@ -18,6 +19,14 @@ const SHORT_PREFIX: &str = "CloudTrail_20131101.";
 /// Whether the header `X-Amz-Target` names an operation of CloudTrail, one that there is or not.
 pub(crate) fn is_for(target: &str) -> bool {
     operation_name(target).is_some()
+}
+
+/// Says on record what is asked for.
+pub(crate) fn name(target: Option<&str>) {
+    match json::operation(&CLOUD_TRAIL, &full(target.unwrap_or_default())) {
+        Ok(operation) => audit::operation(&CLOUD_TRAIL, operation),
+        Err(_) => audit::unknown_of("cloudtrail"),
+    }
 }
 
 /// Answers one call: the operation that the header `X-Amz-Target` names.

@@ -54,7 +54,7 @@ async fn called(call: &Call<'_>, form: &Form, request_id: &str) -> Answer<String
 }
 
 /// The operation that a form names: one of Berth's own, or one of IAM.
-fn find(form: &Form) -> Result<(&'static Service, &'static Operation), ProtocolError> {
+pub(crate) fn find(form: &Form) -> Result<(&'static Service, &'static Operation), ProtocolError> {
     match operation(&BERTH, form) {
         Ok(own) => Ok((&BERTH, own)),
         Err(_) => operation(&IAM, form).map(|operation| (&IAM, operation)),
