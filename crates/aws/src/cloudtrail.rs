@@ -1,4 +1,4 @@
-//! The operations of CloudTrail that are served, and their shapes.
+//! The operations of `CloudTrail` that are served, and their shapes.
 
 pub mod shapes;
 

@@ -18,6 +18,16 @@ impl Bar {
         Self(bar)
     }
 
+    /// A sign that something goes on, with the bytes that were read where they are counted.
+    pub fn busy(what: &'static str) -> Self {
+        let bar = indicatif::ProgressBar::new_spinner().with_message(what);
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {bytes} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        Self(bar)
+    }
+
     /// Takes it away.
     pub fn finish(&self) {
         self.0.finish_and_clear();

@@ -8,6 +8,7 @@ use berth_oci::name::RepositoryName;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::audit::Audit;
 use crate::backup::Backup;
 use crate::config::effective::Given;
 use crate::config::flags::{OperatorFlags, ServeFlags};
@@ -19,7 +20,7 @@ use crate::import::Import;
 use crate::restore::Restore;
 use crate::telemetry::Traces;
 use crate::verify::Verify;
-use crate::{backup, gc, identity, import, logging, migrate_store, opened, output, restore, serve, verify};
+use crate::{audit, backup, gc, identity, import, logging, migrate_store, opened, output, restore, serve, verify};
 
 const PAGE: u64 = 500;
 
@@ -87,6 +88,9 @@ enum Command {
         #[command(flatten)]
         flags: OperatorFlags,
     },
+    /// What was done, by whom, and whether it was allowed.
+    #[command(subcommand)]
+    Audit(Audit),
     #[command(flatten)]
     Identity(Noun),
 }
@@ -185,6 +189,7 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             let settings = configured(restore.flags())?;
             block_on(restore::run(&settings, &restore, line.json))
         }
+        Command::Audit(what) => block_on(audit::run(what, configured, line.json)),
         Command::Identity(noun) => block_on(identity::run(noun, configured, line.json)),
         Command::MigrateStore { flags } => block_on(migrate_store::run(&configured(flags.0)?, line.json)).and(done),
     }

@@ -1,6 +1,8 @@
 //! The `berth` binary: configuration, wiring and the command line.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audit;
+mod audit_head;
 mod backup;
 mod bar;
 mod commands;

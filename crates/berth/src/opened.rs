@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_domain::audit::AuditSettings;
 use berth_domain::failed_logins::Allowance;
 use berth_domain::seal::ServerKey;
 use berth_domain::settings::Endpoint;
@@ -186,6 +187,18 @@ fn rules(settings: &Settings) -> Rules {
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
         endpoints: BTreeMap::new(),
+        audit: audit(settings),
+    }
+}
+
+fn audit(settings: &Settings) -> AuditSettings {
+    let audit = &settings.audit;
+    AuditSettings {
+        enabled: audit.enabled,
+        reads_per_million: audit.reads.0,
+        retention: audit.retention,
+        reads_retention: audit.reads_retention,
+        exported: audit.export_dir.is_some(),
     }
 }
 

@@ -10,15 +10,17 @@ use berth_domain::administrator::AccessKey;
 use berth_http::aws::{AwsDoor, AwsOnly};
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
 use berth_http::server::{ContinueTrace, Server, ServerSettings, settle_figures};
+use berth_worker::audit::Heads;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde_json::json;
 
+use crate::audit_head::HeadFile;
 use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
 use crate::listeners::{self, listen_address};
 use crate::signals::Signals;
-use crate::{file_limit, logging, opened, output, telemetry};
+use crate::{audit, file_limit, logging, opened, output, telemetry};
 
 const ID_VARIABLE: &str = "BERTH_ADMIN_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
@@ -73,6 +75,10 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::throttle::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
+    let heads: Arc<dyn Heads> = Arc::new(HeadFile::of(folder));
+    if settings.audit.enabled {
+        tokio::spawn(berth_worker::audit::run(Arc::clone(&domain), Arc::clone(&heads)));
+    }
     tokio::spawn(every(UPKEEP, settle_figures));
     tokio::spawn(listeners::watch(policies));
     if settings.scrub.enabled {
@@ -81,6 +87,9 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     }
     if settings.gc.enabled && !settings.storage.read_only {
         tokio::spawn(berth_worker::gc::run(Arc::clone(&domain), settings.gc.interval));
+    }
+    if let Some(export) = audit::target(settings) {
+        tokio::spawn(berth_worker::audit_export::run(Arc::clone(&domain), export, settings.audit.export_interval));
     }
     let mut beside = Vec::new();
     for other in [figures, apis].into_iter().flatten() {
@@ -93,6 +102,9 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     berth_worker::key_usage::write(&domain).await;
     berth_worker::pull_times::write(&domain).await;
+    if settings.audit.enabled {
+        berth_worker::audit::finish(&domain, &heads).await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -10,6 +10,8 @@ pub mod access;
 pub mod account_settings;
 mod address;
 pub mod administrator;
+pub mod audit;
+pub mod audit_export;
 pub mod backup;
 pub mod blobs;
 pub mod body;
@@ -107,12 +109,15 @@ impl Domain {
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, facts, key_usage, contents, handles) = Default::default();
-        let (pulls, room) = Default::default();
+        let (pulls, room, audit) = Default::default();
+        let audit_key = audit::SigningKey::of(&server_key)?;
         let throttles = throttle::Throttles::default();
         let failed_logins = failed_logins::FailedLogins::new(settings.failed_logins);
         let (home, anonymous) = (settings.registry.clone(), access::anonymous_policies(&settings)?.into());
         let shared = registries::Shared {
-            database,
+            database: audit::ledger::Ledger::new(database),
+            audit,
+            audit_key,
             blobs,
             clock,
             random,

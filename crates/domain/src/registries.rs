@@ -11,19 +11,21 @@ use std::sync::Arc;
 use berth_aws::policy::Named;
 use berth_aws::{AccountId, Region};
 use berth_store::repositories::Registry;
-use berth_store::{BlobStore, Clock, Database, Random};
+use berth_store::{BlobStore, Clock, Random};
 use quick_cache::sync::Cache;
 
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::{Domain, access, contents, failed_logins, images, key_usage, pulls, seal, throttle, uploads};
+use crate::{Domain, access, audit, contents, failed_logins, images, key_usage, pulls, seal, throttle, uploads};
 
 /// Registries whose settings are kept ready.
 const KEPT: usize = 1_000;
 
 /// What all registries of a server have in common.
 pub struct Shared {
-    pub(crate) database: Database,
+    pub(crate) database: audit::ledger::Ledger,
+    pub(crate) audit: audit::Queue,
+    pub(crate) audit_key: audit::SigningKey,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

@@ -8,6 +8,7 @@ use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
 pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
+use crate::audit::AuditSettings;
 use crate::failed_logins::Allowance;
 use crate::throttle::Rules;
 
@@ -80,6 +81,8 @@ pub struct Settings {
     pub throttle: Rules,
     /// How many log-ins may fail.
     pub failed_logins: Allowance,
+    /// What of calls is recorded, and how long that is kept.
+    pub audit: AuditSettings,
 }
 
 impl Settings {
@@ -114,6 +117,7 @@ impl Settings {
             endpoints: BTreeMap::new(),
             throttle: Rules::default(),
             failed_logins: Allowance::default(),
+            audit: AuditSettings::default(),
         }
     }
 }

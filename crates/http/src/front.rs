@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_domain::Domain;
+use berth_domain::{Domain, audit as told};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::audit;
 use crate::auth::{self, TokenEndpoint};
 use crate::aws::AwsDoor;
 use crate::oci::{OciDoor, Refusal};
@@ -44,6 +45,15 @@ impl Front {
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match request.uri().path() {
+            "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
+            "/readyz" if reads => self.ready().await,
+            _ => audit::recorded(&self.domain, request, |request| self.door(request)).await,
+        }
+    }
+
+    async fn door(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let path = request.uri().path();
         if path == "/v2" || path.starts_with("/v2/") {
             return self.oci.answer(request).await;
@@ -53,8 +63,6 @@ impl Front {
             AwsDoor::PATH if self.serves_apis && AwsDoor::is_for(request.method(), request.uri().query()) => {
                 self.aws.answer(request).await
             }
-            "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
-            "/readyz" if reads => self.ready().await,
             "/metrics" if reads => self.figures(request).await,
             TokenEndpoint::PATH => self.tokens.answer(request).await,
             _ => not_here(),
@@ -77,6 +85,7 @@ impl Front {
     async fn figures(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let Some(render) = &self.metrics else { return not_here() };
         let (parts, _) = request.into_parts();
+        told::name(audit::BERTH, "GetMetrics", true);
         let caller = auth::caller(&self.domain, &parts).await;
         match caller.and_then(|caller| self.domain.allow_figures(&caller)) {
             Ok(()) => metrics_page(render),

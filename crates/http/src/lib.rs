@@ -11,8 +11,10 @@
 //! A door translates words and decides nothing: rules are in `berth-domain`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audit;
 pub mod auth;
 pub mod aws;
+pub mod cloudtrail;
 pub mod ecr;
 pub mod front;
 pub mod iam;

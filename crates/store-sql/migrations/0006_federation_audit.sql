@@ -48,7 +48,7 @@ CREATE TABLE audit_rows (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_rows_unchained ON audit_rows (id) WHERE link IS NULL;
 CREATE INDEX audit_rows_by_link ON audit_rows (link, place) WHERE link IS NOT NULL;
-CREATE INDEX audit_rows_by_time ON audit_rows (last_at);
+CREATE INDEX audit_rows_by_time ON audit_rows (last_at, id);
 
 -- Each link signs the rows that it chains and the link before.
 CREATE TABLE audit_links (

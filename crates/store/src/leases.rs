@@ -8,6 +8,12 @@ use crate::parameters;
 /// Held while a backup is being taken.
 pub const BACKUP: &str = "backup";
 
+/// Held by whoever chains the records of calls.
+pub const AUDIT: &str = "audit";
+
+/// Held by whoever writes them as files.
+pub const AUDIT_EXPORT: &str = "audit export";
+
 /// Takes or renews a lease until `until`; `false` where another process holds it.
 pub fn take(
     txn: &mut dyn Transaction,

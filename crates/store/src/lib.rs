@@ -14,6 +14,7 @@
 pub mod access_keys;
 pub mod archive;
 pub mod archive_contract;
+pub mod audit;
 pub mod blob_contract;
 pub mod blob_store;
 pub mod blobs;

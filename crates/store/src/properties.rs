@@ -39,3 +39,13 @@ pub fn replace(txn: &mut dyn Transaction, name: &str, known: Option<&[u8]>, to: 
 pub fn remove(txn: &mut dyn Transaction, name: &str) -> Result<(), StoreError> {
     txn.execute("DELETE FROM properties WHERE name = ?1", parameters![name]).map(|_| ())
 }
+
+/// The properties whose names begin so, with their values.
+pub fn beginning(txn: &mut dyn Transaction, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    // There are few properties: one for each thing that the whole registry has.
+    let rows = txn.query("SELECT name, value FROM properties ORDER BY name", parameters![])?;
+    let all = rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.bytes(1)?.to_vec())));
+    let begins =
+        |row: &Result<(String, Vec<u8>), StoreError>| row.as_ref().is_ok_and(|(name, _)| name.starts_with(prefix));
+    all.filter(|row| row.is_err() || begins(row)).collect()
+}

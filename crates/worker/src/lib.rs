@@ -1,5 +1,7 @@
 //! Background work: what happens without anybody asking for it.
 //!
+//! * [`audit`] writes and chains the records of calls.
+//! * [`audit_export`] writes what is on record as files.
 //! * [`expiry`] takes away uploads that nobody goes on with.
 //! * [`gc`] takes its part in collections.
 //! * [`key_usage`] writes when access keys were used last.
@@ -10,6 +12,8 @@
 //!
 //! It knows when, the domain knows what.
 
+pub mod audit;
+pub mod audit_export;
 pub mod expiry;
 pub mod gc;
 pub mod key_usage;

@@ -62,6 +62,13 @@ const KINDS: &[Kind] = &[
         listed: |_| false,
     },
     Kind {
+        name: "operation",
+        page: "docs/reference/audit.md",
+        sources: ("crates/aws/src/cloudtrail/operations.txt", ""),
+        defined: operation,
+        listed: |_| false,
+    },
+    Kind {
         name: "operation of Berth's own",
         page: "docs/reference/identity.md",
         sources: ("crates/http/src/iam/mod.rs", ""),
@@ -166,6 +173,14 @@ mod tests {
             ("docs/reference/database-schema.md", "", "crates/store-sql/migrations/1.sql", "CREATE TABLE tags (", 1),
             ("docs/reference/identity.md", "`GetUser`", "crates/aws/src/iam/operations.txt", "# Those\nGetUser", 0),
             ("docs/reference/identity.md", "", "crates/aws/src/iam/operations.txt", "# Those\nGetUser", 1),
+            ("docs/reference/audit.md", "", "crates/aws/src/cloudtrail/operations.txt", "LookupEvents", 1),
+            (
+                "docs/reference/audit.md",
+                "`LookupEvents`",
+                "crates/aws/src/cloudtrail/operations.txt",
+                "LookupEvents",
+                0,
+            ),
             ("docs/reference/identity.md", "", "crates/http/src/iam/mod.rs", "\"GetIt\" => berth::get_it,", 1),
             ("docs/reference/identity.md", "", "crates/http/src/iam/mod.rs", "\"GetUser\" => users::get,", 0),
         ];

@@ -11,14 +11,15 @@ use super::names::{constant, distinct, literal};
 /// The module itself, with the service.
 pub fn module(model: &Model) -> String {
     let id = &model.metadata.service_id;
+    let told = in_words(id);
     let operations: Vec<String> = model.served.iter().map(|name| format!("&operations::{},", constant(name))).collect();
     let structures = [("requests", true), ("responses", true), ("structures", super::structures::has_nested(model))];
     let structures = structures.iter().filter(|(_, there)| *there);
     let mods: Vec<String> = structures.clone().map(|(name, _)| format!("mod {name};\n")).collect();
     let uses: Vec<String> = structures.map(|(name, _)| format!("pub use {name}::*;\n")).collect();
     format!(
-        "//! The shapes of {id}. {LICENCE_NOTE}\n\npub mod errors;\npub mod operations;\n{}mod schema;\n\n{}\n\
-         use crate::protocol::{{Protocol, Service}};\n\n/// {id}, as far as it is served.\n\
+        "//! The shapes of {told}. {LICENCE_NOTE}\n\npub mod errors;\npub mod operations;\n{}mod schema;\n\n{}\n\
+         use crate::protocol::{{Protocol, Service}};\n\n/// {told}, as far as it is served.\n\
          pub static {}: Service = Service {{ name: {}, version: {}, protocol: {}, operations: &[{}] }};\n",
         mods.concat(),
         uses.concat(),
@@ -28,6 +29,12 @@ pub fn module(model: &Model) -> String {
         protocol(model),
         operations.concat(),
     )
+}
+
+/// A name as documentation has it: what looks like a name of code is marked as one, as lints want it.
+fn in_words(name: &str) -> String {
+    let is_code = name.contains(char::is_lowercase) && name.chars().filter(|c| c.is_uppercase()).count() > 1;
+    if is_code { format!("`{name}`") } else { name.to_owned() }
 }
 
 fn protocol(model: &Model) -> String {
@@ -45,7 +52,7 @@ pub fn file(model: &Model) -> Result<String, Box<dyn Error>> {
     }
     let mut text = format!(
         "//! The operations of {}.\n\nuse super::{{errors, schema}};\nuse crate::protocol::Operation;\n",
-        model.metadata.service_id
+        in_words(&model.metadata.service_id)
     );
     let inputs = model.inputs();
     for (name, operation) in model.operations() {
@@ -78,7 +85,7 @@ pub fn errors(model: &Model) -> Result<String, Box<dyn Error>> {
     distinct(names.iter().copied(), constant)?;
     let mut text = format!(
         "//! The errors that operations of {} declare.\n\nuse crate::protocol::ErrorShape;\n",
-        model.metadata.service_id
+        in_words(&model.metadata.service_id)
     );
     for name in names {
         let shape = model.shape(name)?;

@@ -11,7 +11,7 @@ use berth_domain::throttle::{Profile, RateRule};
 use super::effective::Values;
 use super::kinds::{
     Challenge, ClientRule, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern,
-    ProxyProtocol, PublicUrl, Size, TlsVersion,
+    ProxyProtocol, PublicUrl, Share, Size, TlsVersion,
 };
 use super::listeners::Listener;
 use super::problem::Problem;
@@ -274,6 +274,24 @@ settings! {
         grace: Duration = "24h", at_least("10s");
         /// How long after the beginning of one collection the next one begins.
         interval: Duration = "1h", at_least("1s");
+    }
+    /// Records of calls: who did what, when and from where.
+    audit: Audit {
+        /// Whether calls are recorded.
+        enabled: bool = "true";
+        /// Which share of the reads that were answered is recorded, `0` to `1`, or `off`. Changes and refusals always are.
+        reads: Share = "1";
+        /// How long records are kept.
+        retention: Duration = "90d", at_least("1h");
+        /// How long records of reads are kept.
+        reads_retention: Duration = "14d", at_least("1h");
+        /// Folder in which the records are written as files, as CloudTrail writes them into a bucket. It must be there; with
+        /// several nodes it is the same for all of them. Empty: they are in the database alone.
+        export_dir: Option<PathBuf> = "";
+        /// How often new records are written there.
+        export_interval: Duration = "5m", at_least("1s");
+        /// Bytes of rows, as the database holds them, after which a new file begins.
+        export_size: Size = "16MiB", at_least("1");
     }
     /// What is logged, on standard error.
     log: Log {

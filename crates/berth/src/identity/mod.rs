@@ -31,7 +31,11 @@ use crate::config::effective::Given;
 use crate::failure::Failure;
 use crate::output;
 
-use target::{Remote, Target};
+pub use answer::Answer;
+pub use remote::Client;
+pub use target::Remote;
+
+use target::Target;
 
 /// What there is to manage.
 #[derive(Subcommand)]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use berth_aws::ecr::ECR;
-use berth_aws::protocol::{Fault, Protocol, Sensitive, json as json11};
+use berth_aws::protocol::{Fault, Protocol, Sensitive, Service, json as json11};
 use berth_aws::sigv4::{PathStyle, SignedRequest, Signing, sign};
 use berth_store::{Clock as _, SystemClock};
 use reqwest::{Certificate, Url, redirect};
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::credentials::Found;
@@ -57,20 +58,32 @@ impl Client {
 
     /// The token that `docker login` takes as password of the user `AWS` (`GetAuthorizationToken`), in base64 with that name.
     pub async fn authorization_token(&self) -> Result<Sensitive, Failure> {
-        let operation = ECR.operation("GetAuthorizationToken").ok_or_else(|| self.unexpected(0))?;
-        let Protocol::Json11 { target_prefix } = ECR.protocol else { return Err(self.unexpected(0)) };
-        let target = format!("{target_prefix}.{}", operation.name);
-        let body = json11::build_request(operation, &json!({}));
+        let answer: berth_aws::ecr::shapes::GetAuthorizationTokenResponse =
+            self.json(&ECR, "ecr", "GetAuthorizationToken", &json!({})).await?;
+        let first = answer.authorization_data.unwrap_or_default().into_iter().next();
+        first.and_then(|data| data.authorization_token).ok_or_else(|| self.unexpected(200))
+    }
+
+    /// Asks for an operation of a service that speaks JSON; gives its answer.
+    pub async fn json<T: DeserializeOwned>(
+        &self,
+        service: &Service,
+        signed_for: &str,
+        name: &str,
+        input: &Value,
+    ) -> Result<T, Failure> {
+        let operation = service.operation(name).ok_or_else(|| self.unexpected(0))?;
+        let Protocol::Json11 { target_prefix } = service.protocol else { return Err(self.unexpected(0)) };
+        let target = format!("{target_prefix}.{name}");
+        let body = json11::build_request(operation, input);
         let body = body.map_err(|error| Failure::doing("the request cannot be written", error))?;
-        let (status, answer) = self.post("ecr", &[("content-type", JSON), ("x-amz-target", &target)], body).await?;
+        let (status, answer) =
+            self.post(signed_for, &[("content-type", JSON), ("x-amz-target", &target)], body).await?;
         if status != 200 {
             let fault = json11::parse_fault(&answer, status).map_err(|_| self.unexpected(status))?;
             return Err(refused(fault));
         }
-        let answer: berth_aws::ecr::shapes::GetAuthorizationTokenResponse =
-            json11::parse_result(operation, &answer).map_err(|_| self.unexpected(status))?;
-        let first = answer.authorization_data.unwrap_or_default().into_iter().next();
-        first.and_then(|data| data.authorization_token).ok_or_else(|| self.unexpected(status))
+        json11::parse_result(operation, &answer).map_err(|_| self.unexpected(status))
     }
 
     async fn post(
@@ -145,7 +158,7 @@ impl Client {
 /// What a server said no with.
 pub fn refused(fault: Fault) -> Failure {
     /// About who asks, not about what is asked.
-    const STANDING: [&str; 13] = [
+    const STANDING: [&str; 14] = [
         "AccessDenied",
         "AccessDeniedException",
         "ExpiredToken",
@@ -158,6 +171,7 @@ pub fn refused(fault: Fault) -> Failure {
         "MissingAuthenticationTokenException",
         "SignatureDoesNotMatch",
         "Throttling",
+        "ThrottlingException",
         "UnrecognizedClientException",
     ];
     let by_request = fault.sender && !STANDING.contains(&fault.code.as_str());

@@ -51,7 +51,8 @@ impl Remote {
         Client::new(credentials::find(&asked, &opened::variable)?)
     }
 
-    const fn is_given(&self) -> bool {
+    /// Whether something here was said on the command line.
+    pub const fn is_given(&self) -> bool {
         self.endpoint_url.is_some() || self.profile.is_some() || self.region.is_some()
     }
 }

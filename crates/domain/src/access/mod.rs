@@ -18,11 +18,11 @@ use berth_oci::name::RepositoryName;
 
 use self::context::RequestContext;
 pub use self::context::{KEYS, TAG_KEYS};
-use crate::Domain;
 use crate::caller::{Action, Caller, Standing};
 use crate::error::Error;
 use crate::principal::{Identity, IdentityKind, Rights, compile};
 use crate::settings::Settings;
+use crate::{Domain, audit};
 
 /// What a caller wants to do.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +65,7 @@ impl Domain {
     /// The first line of an operation on a repository: goes on only where the caller may do `action`. Whether there is
     /// such a repository makes no difference.
     pub async fn allow(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<(), Error> {
+        audit::repository(self, name);
         let is_this = |at: &Arc<Settings>| at.registry == self.settings.registry;
         if caller.granted.take().is_some_and(|(at, granted, on)| granted == action && on == *name && is_this(&at)) {
             return Ok(());
@@ -80,11 +81,13 @@ impl Domain {
         name: &RepositoryName,
         extras: Extras<'_>,
     ) -> Result<(), Error> {
+        audit::repository(self, name);
         self.decide_on_repository(caller, action, name, extras).await
     }
 
     /// The same for a door that asks before it looks at a request; the operation that follows need not decide it again.
     pub async fn allow_beforehand(&self, caller: &Caller, action: Action, name: &RepositoryName) -> Result<(), Error> {
+        audit::repository(self, name);
         self.decide_on_repository(caller, action, name, Extras::default()).await?;
         caller.granted.put((Arc::clone(&self.settings), action, name.clone()));
         Ok(())

@@ -115,7 +115,7 @@ impl Domain {
         if !dry {
             self.ensure_not_read_only()?;
         }
-        backup::ensure_restored(&self.database).await?;
+        backup::ensure_restored(self.database.unrecorded()).await?;
         let mut walk = Walk { domain: self, collector, dry, collected: Collected::default() };
         let mut place = Some(Place::START);
         while let Some(at) = place {

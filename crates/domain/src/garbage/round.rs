@@ -98,7 +98,7 @@ impl Domain {
     pub async fn collect_step(&self, interval: Duration, collector: &mut dyn Collector) -> Result<Step, Error> {
         self.ensure_not_read_only()?;
         // A restore begun beside this process has written some of the rows, and not yet those that need them.
-        backup::ensure_restored(&self.database).await?;
+        backup::ensure_restored(self.database.unrecorded()).await?;
         let known = self.database.read(|txn| properties::get(txn, ROUND).map_err(Error::from)).await?;
         let round = known.as_deref().and_then(|text| Round::parse(&String::from_utf8_lossy(text)));
         let (mut round, place) = match Round::current(round, self.clock.now(), interval) {

@@ -93,6 +93,7 @@ impl Domain {
     /// Goes on where the caller may do what it wants through IAM. Credentials of `GetSessionToken` may not: there is no second
     /// factor that would tell them from a stolen key.
     pub(crate) fn allow_iam(&self, caller: &Caller, question: &Question<'_>) -> Result<(), Error> {
+        crate::audit::identity(question.resource, question.account);
         let is_user = |identity: &crate::principal::Identity| {
             matches!(identity.kind, crate::principal::IdentityKind::User { .. }) && identity.session.is_some()
         };

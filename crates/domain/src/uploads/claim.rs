@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use berth_store::Checkpoint;
 use berth_store::uploads::{self, UploadRecord};
-use berth_store::{Checkpoint, Database};
 use tokio::task::JoinHandle;
 
 use super::session::Held;
 use crate::Domain;
+use crate::audit::ledger::Ledger;
 use crate::error::Error;
 
 /// How long a claim holds without being renewed.
@@ -95,7 +96,7 @@ impl Domain {
 }
 
 struct Renewals {
-    database: Database,
+    database: Ledger,
     clock: Arc<dyn berth_store::Clock>,
     node: String,
     record: UploadRecord,

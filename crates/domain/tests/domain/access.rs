@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use berth_aws::AccountId;
 use berth_aws::ecr::mutability::TagMutability;
 use berth_aws::ecr::shapes as s;
+use berth_domain::audit::LookupEvents;
 use berth_domain::backup::{self, BackupError};
 use berth_domain::identity::Owner;
 use berth_domain::identity::explain::Explain;
@@ -30,27 +31,36 @@ use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 22] = [
+const WITHOUT_CALLER: [&str; 31] = [
     "administrator",
+    "audit_filled",
+    "audit_head_stands",
+    "audit_lines",
+    "audit_public_key",
+    "audit_rows_after",
     "authenticate",
     "authenticate_bearer",
     "authenticate_download",
     "authenticate_signed",
     "blob_totals",
+    "chain_audit",
     "collect_garbage",
     "collect_step",
     "ensure_administrator_key",
     "ensure_known_signer",
     "expire_uploads",
+    "flush_audit",
     "free_space",
     "operator_of",
     "ready",
     "repository_count",
     "reset_administrator_key",
+    "retain_audit",
     "scrub",
     "set_administrator_key",
     "share_quotas",
     "verify",
+    "verify_audit",
     "write_key_usage",
     "write_pull_times",
 ];
@@ -74,6 +84,7 @@ const FOR_EVERYBODY: [&str; 3] = ["caller_identity", "get_session_token", "issue
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {
     let mut answers = of_registry(registry, caller, &name(repository)).await;
     answers.push(("allow_figures", registry.domain.allow_figures(caller)));
+    answers.push(("lookup_events", registry.domain.lookup_events(caller, LookupEvents::default()).await.map(drop)));
     answers.extend(identities(registry, caller).await);
     answers.push(("import", import(registry, caller).await));
     answers.extend(keeping(registry, caller).await);

@@ -11,7 +11,7 @@ mod token;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use berth_domain::{Caller, Circumstances, Domain, Error};
+use berth_domain::{Caller, Circumstances, Domain, Error, audit};
 use berth_oci::endpoint::Endpoint;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
@@ -67,10 +67,13 @@ fn is_download(parts: &Parts) -> bool {
 /// kinds of credentials at once.
 pub async fn caller(domain: &Domain, parts: &Parts) -> Result<Caller, Error> {
     let caller = match (presented(&parts.headers)?, download_pass(parts)) {
-        (Presented::Nothing, Some(pass)) if is_download(parts) => domain.authenticate_download(pass).await?,
+        (Presented::Nothing, Some(pass)) if is_download(parts) => {
+            domain.authenticate_download(pass).await.inspect_err(|_| audit::claimed(""))?
+        }
         (_, Some(_)) => return Err(Error::WrongCredentials),
         (presented, None) => of_header(domain, presented, address(parts)).await?,
     };
+    audit::caller(&caller);
     Ok(caller.under(circumstances(parts)))
 }
 
@@ -78,9 +81,10 @@ async fn of_header(domain: &Domain, presented: Presented, from: Option<IpAddr>) 
     Ok(match presented {
         Presented::Nothing => Caller::anonymous(),
         Presented::Basic(credentials) => {
-            domain.authenticate(&credentials.user, credentials.password.as_bytes(), from).await?
+            let authenticated = domain.authenticate(&credentials.user, credentials.password.as_bytes(), from).await;
+            authenticated.inspect_err(|_| audit::claimed(&credentials.user))?
         }
-        Presented::Bearer(token) => domain.authenticate_bearer(&token).await?,
+        Presented::Bearer(token) => domain.authenticate_bearer(&token).await.inspect_err(|_| audit::claimed(""))?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use berth_domain::access::scopes;
 use berth_domain::passes::{BEARER_LIFE, PassText};
-use berth_domain::{Domain, Error};
+use berth_domain::{Domain, Error, audit as told};
 use berth_oci::error::ErrorCode;
 use berth_oci::query::Query;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -14,11 +14,14 @@ use serde_json::json;
 
 use super::challenge::SERVICE;
 use super::{Presented, presented};
+use crate::audit;
 use crate::oci::Refusal;
 use crate::server::{RequestBody, ResponseBody, RouteLabel};
 
 /// Longer headers hold no token of ours.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The most scopes that a record shows.
+const MOST_SCOPES: usize = 20;
 
 /// The token of an `Authorization` header; `None` where the scheme is another.
 pub fn parse_bearer(value: &[u8]) -> Option<&str> {
@@ -46,6 +49,7 @@ impl TokenEndpoint {
     /// Answers a request for a token.
     pub async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let (parts, _) = request.into_parts();
+        told::name(audit::BERTH, "IssueToken", parts.method == Method::GET);
         let mut response = match parts.method {
             Method::GET => self.issue(&parts).await.map_or_else(Refusal::render, |token| render(&token)),
             _ => not_allowed(),
@@ -68,7 +72,12 @@ impl TokenEndpoint {
         };
         self.domain.throttle_call(&caller, "ecr", "GetAuthorizationToken")?;
         let asked = scopes::asked(query.all("scope"));
+        told::parameters_text(|| {
+            let scopes: Vec<&str> = query.all("scope").take(MOST_SCOPES).collect();
+            audit::text_object(&[("scope", &scopes.join(" "))])
+        });
         let registry = crate::registry::for_oci(&self.domain, &caller, parts).await?;
+        told::registry(&registry);
         Ok(registry.issue_bearer(&caller, asked).await?)
     }
 }

@@ -1,13 +1,14 @@
 //! The door that the APIs of AWS share: `/`, where every request is signed and says which service it is for. IAM and STS are asked
-//! by the Query protocol, ECR by JSON.
+//! by the Query protocol, ECR and CloudTrail by JSON.
 
 mod body;
 mod signed;
 
 use std::sync::Arc;
 
-use berth_aws::protocol::{Form, ProtocolError, Service, query};
-use berth_aws::{iam::IAM, sts::STS};
+use berth_aws::protocol::query::operation;
+use berth_aws::protocol::{Form, Operation, ProtocolError, Service, json};
+use berth_aws::{ecr::ECR, iam::IAM, sts::STS};
 use berth_domain::Domain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -15,9 +16,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::ecr;
 use crate::query::{Failure, respond, retry_after};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
+use crate::{audit, cloudtrail, ecr};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -75,10 +76,16 @@ impl AwsDoor {
 
     /// The body is kept in memory, so it is taken only from those who show credentials of somebody.
     async fn read_and_answer(&self, call: &mut Call, body: RequestBody) -> Response<ResponseBody> {
+        let target = call.target();
+        match target.as_deref().map(|target| json::operation(&ECR, target)) {
+            _ if target.as_deref().is_some_and(cloudtrail::is_for) => cloudtrail::name(target.as_deref()),
+            Some(Ok(operation)) => audit::operation(&ECR, operation),
+            Some(Err(_)) => audit::unknown_of("ecr"),
+            None => {}
+        }
         if let Err(error) = signed::ensure_known(&self.domain, call).await {
             return refuse(&self.domain, call, error);
         }
-        let target = call.target();
         let limit = target.as_deref().map_or(LONGEST_FORM, ecr::longest_body);
         let body = match body::read(body, limit, &self.memory).await {
             Ok(body) => body,
@@ -87,6 +94,7 @@ impl AwsDoor {
         let _share = body.share;
         (call.body, call.body_sha256) = (body.bytes, body.sha256);
         match target {
+            Some(target) if cloudtrail::is_for(&target) => self.cloudtrail(call, &target).await,
             Some(target) => self.json(call, &target).await,
             None => self.query(call).await,
         }
@@ -96,6 +104,10 @@ impl AwsDoor {
     async fn query(&self, call: &Call) -> Response<ResponseBody> {
         let form = call.form();
         let api = form.as_ref().ok().and_then(QueryApi::of);
+        match form.as_ref().ok().zip(api).and_then(|(form, api)| api.asked(form)) {
+            Some((service, operation)) => audit::operation(service, operation),
+            None => audit::unknown_of(api.map_or("", QueryApi::signing_name)),
+        }
         let label = api.map_or("aws", QueryApi::signing_name);
         match self.queried(call, api, form).await {
             Ok((status, xml)) => render(status, "text/xml", xml, label),
@@ -117,8 +129,8 @@ impl AwsDoor {
         let signed_for = api.map_or_else(|| vec!["sts", "iam"], |api| vec![api.signing_name()]);
         let (caller, _) = signed::caller(&self.domain, call, &signed_for).await?;
         let form = form?;
-        if let Some((api, operation)) = api.and_then(|api| Some((api, api.operation(&form)?))) {
-            self.domain.throttle_call(&caller, api.signing_name(), operation)?;
+        if let Some((api, (_, operation))) = api.and_then(|api| Some((api, api.asked(&form)?))) {
+            self.domain.throttle_call(&caller, api.signing_name(), operation.name)?;
         }
         match api {
             Some(QueryApi::Iam) => Ok(crate::iam::answer(&self.domain, &caller, &form, &call.request_id).await),
@@ -138,6 +150,19 @@ impl AwsDoor {
         let wait = answered.as_ref().err().and_then(ecr::Failure::retry_after);
         let (status, body) = ecr::respond(&self.domain, answered);
         told_to_wait(render(status, "application/x-amz-json-1.1", body, "ecr"), wait)
+    }
+
+    /// CloudTrail.
+    async fn cloudtrail(&self, call: &mut Call, target: &str) -> Response<ResponseBody> {
+        let answered: Result<String, cloudtrail::Failure> = async {
+            let (caller, region) = signed::caller(&self.domain, call, &["cloudtrail"]).await?;
+            call.signed_region = region;
+            cloudtrail::answer(&self.domain, &caller, call, target).await
+        }
+        .await;
+        let wait = answered.as_ref().err().and_then(cloudtrail::Failure::retry_after);
+        let (status, body) = cloudtrail::respond(answered);
+        told_to_wait(render(status, "application/x-amz-json-1.1", body, "cloudtrail"), wait)
     }
 }
 
@@ -178,11 +203,11 @@ impl QueryApi {
         }
     }
 
-    /// The operation that a form names, where there is one.
-    fn operation(self, form: &Form) -> Option<&'static str> {
+    /// The operation that a form names.
+    fn asked(self, form: &Form) -> Option<(&'static Service, &'static Operation)> {
         match self {
-            Self::Iam => crate::iam::operation_of(form),
-            Self::Sts => query::operation(&STS, form).ok().map(|operation| operation.name),
+            Self::Iam => crate::iam::find(form).ok(),
+            Self::Sts => operation(&STS, form).ok().map(|operation| (&STS, operation)),
         }
     }
 
@@ -222,10 +247,13 @@ pub struct AwsOnly(pub AwsDoor);
 impl Handler for AwsOnly {
     fn call(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
         Box::pin(async move {
-            if request.uri().path() == AwsDoor::PATH {
-                return self.0.answer(request).await;
-            }
-            plain(StatusCode::NOT_FOUND, "not found: this listener serves the APIs of AWS at /\n")
+            let answer = |request: Request<RequestBody>| async {
+                if request.uri().path() == AwsDoor::PATH {
+                    return self.0.answer(request).await;
+                }
+                plain(StatusCode::NOT_FOUND, "not found: this listener serves the APIs of AWS at /\n")
+            };
+            audit::recorded(&self.0.domain, request, answer).await
         })
     }
 }

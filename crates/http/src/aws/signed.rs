@@ -2,7 +2,7 @@
 
 use berth_aws::Region;
 use berth_aws::sigv4::{Demands, PathStyle, Presented, SignedRequest};
-use berth_domain::{Caller, Domain, Error};
+use berth_domain::{Caller, Domain, Error, audit};
 use http::header::HOST;
 
 use super::Call;
@@ -10,10 +10,13 @@ use crate::auth::{address, circumstances};
 
 /// The region that clients sign requests to IAM and STS for, which have one endpoint for all regions.
 const GLOBAL: &str = "us-east-1";
+/// Services that have an endpoint in each region.
+const REGIONAL: [&str; 2] = ["ecr", "cloudtrail"];
 
 /// Goes on where a call shows credentials of somebody, whether they are right or not.
 pub(super) async fn ensure_known(domain: &Domain, call: &Call) -> Result<(), Error> {
     let shown = Presented::require(&request(call, &borrowed(&headers(call))))?;
+    audit::claimed(shown.access_key_id());
     domain.ensure_known_signer(&shown, address(&call.parts)).await
 }
 
@@ -25,7 +28,7 @@ pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> R
     let shown = Presented::require(&request)?;
     let settings = domain.settings();
     let mut regions: Vec<&str> = domain.regions().map(Region::as_str).collect();
-    if !services.contains(&"ecr") && !regions.contains(&GLOBAL) {
+    if !REGIONAL.iter().any(|service| services.contains(service)) && !regions.contains(&GLOBAL) {
         regions.push(GLOBAL);
     }
     let demands = Demands {
@@ -37,6 +40,7 @@ pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> R
         path_style: PathStyle::Normalized,
     };
     let caller = domain.authenticate_signed(&request, &shown, &demands, address(&call.parts)).await?;
+    audit::caller(&caller);
     Ok((caller.under(circumstances(&call.parts)), shown.scope().region.clone()))
 }
 

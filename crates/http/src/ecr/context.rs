@@ -25,7 +25,9 @@ impl<'a> Context<'a> {
 
     /// The registry that a call is for: that of the account `id` where it names one.
     pub(super) async fn registry(&self, id: Option<&str>) -> Answer<Cow<'a, Domain>> {
-        Ok(crate::registry::for_api(self.domain, self.caller, self.call, id).await?)
+        let registry = crate::registry::for_api(self.domain, self.caller, self.call, id).await?;
+        berth_domain::audit::registry(&registry);
+        Ok(registry)
     }
 
     /// The account of a registry, as answers give it.

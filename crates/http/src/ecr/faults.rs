@@ -2,8 +2,8 @@
 
 use berth_aws::ecr::ECR;
 use berth_aws::protocol::ProtocolError;
-use berth_domain::Error;
 use berth_domain::ecr_error::EcrError;
+use berth_domain::{Error, audit};
 use berth_oci::name::RepositoryName;
 use berth_store::{BlobStoreError, StoreError};
 use http::StatusCode;
@@ -57,9 +57,16 @@ struct Exception {
 /// The status and the JSON of a failure in the registry of an account.
 pub(super) fn render(failure: &Failure, account: &str) -> (StatusCode, String) {
     let Exception { status, name, message, mut more } = failure.exception(account);
+    audit::failed(name, message.as_str());
     more.insert("__type".to_owned(), name.into());
     more.insert("message".to_owned(), message.into());
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Value::Object(more).to_string())
+}
+
+/// The status, the name and the text of an error in the words that the JSON services of AWS have in common.
+pub(crate) fn common_fault(error: &Error) -> (u16, &'static str, String) {
+    let Exception { status, name, message, .. } = of_domain(error, "");
+    (status, name, message)
 }
 
 impl Exception {

@@ -20,13 +20,16 @@ mod unserved;
 mod uploads;
 
 use berth_aws::ecr::ECR;
-use berth_aws::protocol::{json, parse_json, render_json};
+use berth_aws::protocol::{Operation, json, parse_json, render_json};
 use berth_domain::{Caller, Domain};
 use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::audit;
 use crate::aws::Call;
 pub(crate) use context::Context;
-pub(crate) use faults::Failure;
+pub(crate) use faults::{Failure, common_fault};
 
 /// What an operation answers.
 type Answer<T> = Result<T, Failure>;
@@ -36,7 +39,7 @@ macro_rules! dispatch {
     ($operation:ident, $context:ident, $body:ident: $($name:literal => $answer:path),* $(,)?) => {
         match $operation.name {
             $($name => Box::pin(async {
-                let asked = parse_json($operation, $body)?;
+                let asked = asked($operation, $body)?;
                 Ok(render_json($operation, &$answer($context, asked).await?)?)
             }).await,)*
             other => Err(Failure::NotServed(other.to_owned())),
@@ -116,6 +119,13 @@ pub(crate) async fn answer(domain: &Domain, caller: &Caller, call: &Call, target
         "UpdateRepositoryCreationTemplate" => templates::update,
         "ValidatePullThroughCacheRule" => unserved::validate_pull_through_cache_rule,
     }
+}
+
+/// The input of an operation, which goes on record.
+fn asked<T: DeserializeOwned + Serialize>(operation: &'static Operation, body: &[u8]) -> Answer<T> {
+    let asked = parse_json(operation, body)?;
+    audit::asked(operation, &asked);
+    Ok(asked)
 }
 
 /// The longest body of an operation, in bytes: a layer part of 20 MiB in base64, a manifest of 4 MiB with every quote escaped.

@@ -46,6 +46,7 @@ pub(super) async fn part(
     operation: &'static berth_aws::protocol::Operation,
 ) -> Answer<s::UploadLayerPartResponse> {
     let (asked, part) = read_part(operation, &cx.call.body)?;
+    crate::audit::asked(operation, &asked);
     let domain = cx.registry(asked.registry_id.as_deref()).await?;
     let name = repository(&asked.repository_name)?;
     let id = upload_id(&asked.repository_name, &asked.upload_id)?;

@@ -1,6 +1,6 @@
 //! From the domain's errors to the spec's codes, in one exhaustive match.
 
-use berth_domain::{Caller, EcrError, Error};
+use berth_domain::{Caller, EcrError, Error, audit};
 use berth_oci::endpoint::EndpointError;
 use berth_oci::error::{ErrorCode, render_errors};
 use berth_oci::manifest::ManifestError;
@@ -55,6 +55,7 @@ impl Refusal {
 
     /// The response.
     pub fn render(self) -> Response<ResponseBody> {
+        audit::failed(self.code.as_str(), self.message.as_str());
         let body = render_errors(self.code, &self.message, self.detail);
         let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
         *response.status_mut() = self.status;

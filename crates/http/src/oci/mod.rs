@@ -19,7 +19,7 @@ use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 
 use crate::server::ResponseBody;
-use crate::{auth, registry};
+use crate::{audit, auth, registry};
 pub use errors::Refusal;
 use request::Call;
 
@@ -60,9 +60,10 @@ impl OciDoor {
     }
 
     async fn route(&self, call: &mut Call) -> Answer {
+        let endpoint = Endpoint::parse(call.parts.uri.path());
+        audit::of_oci(&call.parts, endpoint.as_ref().ok());
         let caller = auth::caller(&self.domain, &call.parts).await?;
-        let endpoint = Endpoint::parse(call.parts.uri.path())
-            .map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
+        let endpoint = endpoint.map_err(|error| Refusal::hide_from_strangers(&caller, errors::endpoint(&error)))?;
         let label = route_label(&endpoint);
         if let Some(name) = endpoint.repository() {
             tracing::Span::current().record("berth.repository", name.as_str());
@@ -78,6 +79,7 @@ impl OciDoor {
     async fn dispatch(&self, caller: &Caller, endpoint: Endpoint, call: &mut Call) -> Answer {
         let registry = registry::for_oci(&self.domain, caller, &call.parts).await?;
         let domain = registry.as_ref();
+        berth_domain::audit::registry(domain);
         let method = call.parts.method.clone();
         if let Some(operation) = counted_as(&endpoint, &method) {
             domain.throttle(caller, operation)?;
@@ -121,7 +123,7 @@ impl OciDoor {
 }
 
 /// The action that a request below a repository is judged as; `None` where there is no such request.
-fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(Action, &'a RepositoryName)> {
+pub(crate) fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(Action, &'a RepositoryName)> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let (action, name) = match endpoint {
         Endpoint::Tags { name } if reads => (Action::ListImages, name),

@@ -2,12 +2,15 @@
 
 pub mod faults;
 
+use berth_aws::protocol::query::read_tree;
 use berth_aws::protocol::xml::render_fault;
 use berth_aws::protocol::{Form, Operation, ProtocolError, Service, parse_query, render_result};
+use berth_domain::audit as told;
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::audit;
 pub use faults::{Failure, fault, retry_after};
 
 /// Reads the input of an operation from a form. A text with the character NUL is refused whatever its shape says, because
@@ -15,6 +18,9 @@ pub use faults::{Failure, fault, retry_after};
 pub fn read<T: DeserializeOwned>(operation: &Operation, form: &Form) -> Result<T, Failure> {
     if form.parameters().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return Err(ProtocolError::Validation("A parameter contains the character NUL.".to_owned()).into());
+    }
+    if let Ok(tree) = read_tree(operation, form) {
+        audit::asked_tree(operation, &tree);
     }
     Ok(parse_query(operation, form)?)
 }
@@ -37,6 +43,7 @@ pub fn respond(service: &Service, result: Result<String, Failure>, request_id: &
         Ok(xml) => (StatusCode::OK, xml),
         Err(failure) => {
             let (status, fault) = failure.fault(service.protocol);
+            told::failed(fault.code.as_str(), fault.message.as_str());
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, render_fault(service, &fault, request_id))
         }

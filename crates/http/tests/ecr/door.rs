@@ -7,8 +7,8 @@ use berth_aws::{AccountId, Region};
 use berth_domain::administrator::AccessKey;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings};
-use berth_http::aws::AwsDoor;
-use berth_http::server::RequestBody;
+use berth_http::front::Front;
+use berth_http::server::{Handler as _, RequestBody};
 use berth_store::repositories::Registry;
 use berth_store::{Clock, Database, SystemRandom, Timestamp};
 use berth_store_blob::FilesystemStore;
@@ -47,7 +47,7 @@ impl Reply {
 }
 
 pub struct Door {
-    aws: AwsDoor,
+    front: Arc<Front>,
     key: AccessKey,
     _folder: tempfile::TempDir,
 }
@@ -67,7 +67,8 @@ impl Door {
         };
         let domain = Domain::open(parts).await.unwrap();
         let key = domain.reset_administrator_key().await.unwrap();
-        Self { aws: AwsDoor::new(Arc::new(domain)), key, _folder: folder }
+        let front = Arc::new(Front::new(Arc::new(domain), None, Arc::default()));
+        Self { front, key, _folder: folder }
     }
 
     /// Calls an operation as the administrator.
@@ -84,6 +85,11 @@ impl Door {
 
     /// Sends what the administrator signed.
     pub async fn send(&self, target: &str, content_type: &str, body: &str) -> Reply {
+        self.send_to("ecr", target, content_type, body).await
+    }
+
+    /// Sends what the administrator signed for a service.
+    pub async fn send_to(&self, service: &str, target: &str, content_type: &str, body: &str) -> Reply {
         let own: [(&str, &[u8]); 3] = [
             ("content-type", content_type.as_bytes()),
             ("host", b"registry.example"),
@@ -95,7 +101,7 @@ impl Door {
             secret: self.key.secret.reveal(),
             session_token: None,
             region: "us-east-1",
-            service: "ecr",
+            service,
             now: NOW / 1000,
             payload_sha256: digest(&SHA256, body.as_bytes()).as_ref().try_into().unwrap(),
             path_style: PathStyle::Normalized,
@@ -114,7 +120,7 @@ impl Door {
 
     /// The answer to any request.
     pub async fn answer(&self, request: Request<RequestBody>) -> Reply {
-        let (parts, body) = self.aws.answer(request).await.into_parts();
+        let (parts, body) = Arc::clone(&self.front).call(request).await.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }

@@ -2,6 +2,7 @@
 //! registry over `SQLite`. What each operation does is tested by its clients, in `tests/clients/`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod cloudtrail;
 mod door;
 mod operations;
 mod protocol;

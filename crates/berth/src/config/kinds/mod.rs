@@ -13,6 +13,7 @@ mod network;
 mod pattern;
 mod plain;
 mod several;
+mod share;
 mod size;
 mod throttle;
 mod url;
@@ -29,6 +30,7 @@ pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};
 pub use network::Network;
 pub use pattern::Pattern;
+pub use share::Share;
 pub use size::Size;
 pub use url::{Endpoint, PublicUrl};
 
