@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_domain::failed_logins::Allowance;
 use berth_domain::seal::ServerKey;
 use berth_domain::settings::Endpoint;
+use berth_domain::throttle::Rules as Quotas;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
 use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
@@ -162,6 +164,11 @@ fn rules(settings: &Settings) -> Rules {
             Challenge::Bearer => true,
         },
         clock_skew: settings.auth.clock_skew,
+        throttle: Quotas { profile: settings.throttle.profile, rates: settings.throttle.rates.clone() },
+        failed_logins: Allowance {
+            of_pair: settings.auth.failed_logins,
+            of_address: settings.auth.failed_logins_of_address,
+        },
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
         inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),

@@ -71,6 +71,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
+    tokio::spawn(berth_worker::throttle::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
     tokio::spawn(every(UPKEEP, settle_figures));
     tokio::spawn(listeners::watch(policies));

@@ -8,6 +8,8 @@ use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
 pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
+use crate::failed_logins::Allowance;
+use crate::throttle::Rules;
 
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,10 @@ pub struct Settings {
     pub clock_skew: Duration,
     /// Listeners that have a name, by it (`Circumstances::endpoint`).
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// How many calls of an operation an account, or a principal, may make.
+    pub throttle: Rules,
+    /// How many log-ins may fail.
+    pub failed_logins: Allowance,
 }
 
 impl Settings {
@@ -106,6 +112,8 @@ impl Settings {
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
             endpoints: BTreeMap::new(),
+            throttle: Rules::default(),
+            failed_logins: Allowance::default(),
         }
     }
 }

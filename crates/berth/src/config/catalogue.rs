@@ -6,6 +6,7 @@ use std::time::Duration;
 use berth_aws::registry_host::HostTemplate;
 use berth_aws::{AccountId, Region};
 use berth_domain::settings::CreateOnPush;
+use berth_domain::throttle::{Profile, RateRule};
 
 use super::effective::Values;
 use super::kinds::{
@@ -235,6 +236,21 @@ settings! {
         challenge: Challenge = "auto";
         /// How far the clocks of clients that sign requests may be off.
         clock_skew: Duration = "15m", at_least("1s");
+        /// Log-ins of one access key id that may fail from one address, before more of them are refused with 429 for a while. One
+        /// comes back every half minute. From other addresses the key works all the time.
+        failed_logins: u32 = "10", at_least("1");
+        /// Log-ins that may fail from one address, before every further failure is answered with 429. One comes back every three
+        /// seconds. Right credentials pass all the time.
+        failed_logins_of_address: u32 = "100", at_least("1");
+    }
+    /// How many calls a second are served, of an account or of one principal.
+    throttle: Throttle {
+        /// The quotas that hold where `rates` sets no other: `ecr`, those that ECR documents for an account, or `off`: calls are
+        /// not counted at all.
+        profile: Profile = "off";
+        /// Quotas: `[account:|principal:]OPERATION=RATE[/BURST]`. `OPERATION` is `PutImage`, `iam:CreateUser`, `ecr:*` or `*`; `RATE`
+        /// the calls per second, `0` for no quota; `BURST` those at once, one second's worth where it is left out.
+        rates: Vec<RateRule> = "";
     }
     /// Unfinished uploads.
     uploads: Uploads {

@@ -1,6 +1,7 @@
 //! What values must be together.
 
 use berth_aws::registry_host::HostTemplate;
+use berth_domain::throttle::Profile;
 
 use super::Settings;
 use super::effective::Values;
@@ -10,7 +11,8 @@ use super::problem::Problem;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
-    let found = [another_store(settings, values), regions_need_hosts(settings, values)];
+    let found =
+        [another_store(settings, values), regions_need_hosts(settings, values), rates_need_a_profile(settings, values)];
     entrances::check(settings, values).into_iter().chain(found.into_iter().flatten()).collect()
 }
 
@@ -31,4 +33,12 @@ fn regions_need_hosts(settings: &Settings, values: &Values) -> Option<Problem> {
     let tells_regions = registry.host.as_ref().is_some_and(HostTemplate::has_region);
     let message = "is set but registry.host has no {region}; images of other regions could not be pushed or pulled";
     (!registry.regions.is_empty() && !tells_regions).then(|| Problem::unfit(values.origin(key), key, message))
+}
+
+/// Whoever sets quotas means them.
+fn rates_need_a_profile(settings: &Settings, values: &Values) -> Option<Problem> {
+    let (key, throttle) = ("throttle.rates", &settings.throttle);
+    let message = "is set but throttle.profile is off, which counts no calls; set it to ecr";
+    (!throttle.rates.is_empty() && throttle.profile == Profile::Off)
+        .then(|| Problem::unfit(values.origin(key), key, message))
 }

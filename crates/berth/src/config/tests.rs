@@ -92,7 +92,8 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
     for setting in SETTINGS {
         let (key, text, variable) = (setting.key, other_value(setting), setting.variable());
         let value = setting.canonical(&Value::from(text.as_str())).unwrap();
-        // Half of the TLS settings alone are refused, and so are regions without hosts and what nobody is asked for.
+        // Half of the TLS settings alone are refused, and so are regions without hosts, what nobody is asked for, and quotas
+        // that count nothing.
         let beside = match key {
             "server.tls_cert" => "[server]\ntls_key = \"/pair\"\n",
             "server.tls_key" => "[server]\ntls_cert = \"/pair\"\n",
@@ -103,6 +104,7 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
             }
             "server.proxy_protocol" => "[server]\ntrusted_proxies = [\"10.0.0.1\"]\n",
             "registry.regions" => "[registry]\nhost = \"{region}.example.org\"\n",
+            "throttle.rates" => "[throttle]\nprofile = \"ecr\"\n",
             _ => "",
         };
         let head = if beside.is_empty() { format!("[{}]\n", setting.section) } else { beside.to_owned() };
@@ -115,6 +117,16 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
             assert_eq!(entry(&effective, key), (value, format!("flag --{name}")), "{key}");
         }
     }
+}
+
+#[test]
+fn quotas_need_a_profile() {
+    let rates = "[throttle]\nrates = [\"PutImage=5\"]\n";
+    let expected =
+        "berth.toml:2: throttle.rates: is set but throttle.profile is off, which counts no calls; set it to ecr";
+    assert_eq!(told(rates, &[]), [expected]);
+    let effective = resolve(&format!("{rates}profile = \"ecr\"\n"), &[], &[]).unwrap();
+    assert_eq!(entry(&effective, "throttle.rates").0, json!(["ecr:PutImage=5"]));
 }
 
 #[test]

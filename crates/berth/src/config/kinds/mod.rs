@@ -14,6 +14,7 @@ mod pattern;
 mod plain;
 mod several;
 mod size;
+mod throttle;
 mod url;
 
 use serde_json::Value;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use berth_aws::AccountId;
 use berth_aws::registry_host::HostTemplate;
 use berth_domain::settings::CreateOnPush;
+use berth_domain::throttle::{Profile, RateRule};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -68,6 +69,17 @@ fn pushes_that_make_repositories() {
     for wrong in [json!(1), json!(["template"]), Value::Null] {
         assert_eq!(CreateOnPush::read(&wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn quotas() {
+    check::<Profile>(&[("off", Some(json!("off"))), ("ecr", Some(json!("ecr"))), ("on", None), ("", None)]);
+    check::<RateRule>(&[
+        ("PutImage=20/40", Some(json!("ecr:PutImage=20/40"))),
+        ("principal:*=0.5", Some(json!("principal:*=0.5"))),
+        ("PushImage=20", None),
+        ("", None),
+    ]);
 }
 
 #[test]
