@@ -117,16 +117,15 @@ impl Reader<'_> {
     fn listener(&mut self, listener: &str, own: &dyn TableLike) {
         for (name, item) in own.iter() {
             let line = self.line_of(own, name);
-            match listeners::find(name) {
-                Some(setting) => self.setting(setting, Some(listener.into()), item, line),
-                None => {
-                    let key = listeners::key(listener, name);
-                    let names: Vec<String> =
-                        LISTENER_SETTINGS.iter().map(|setting| listeners::key(listener, setting.name)).collect();
-                    let hint = hint(&key, names.iter().map(String::as_str));
-                    self.unread(line, &format!("{key} is not a setting{hint}"));
-                }
+            if let Some(setting) = listeners::find(name) {
+                self.setting(setting, Some(listener.into()), item, line);
+                continue;
             }
+            let key = listeners::key(listener, name);
+            let of = |setting: &Setting| listeners::key(listener, setting.name);
+            let known: Vec<String> = LISTENER_SETTINGS.iter().map(of).collect();
+            let hint = hint(&key, known.iter().map(String::as_str));
+            self.unread(line, &format!("{key} is not a setting{hint}"));
         }
     }
 

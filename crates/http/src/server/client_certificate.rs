@@ -49,9 +49,9 @@ impl ClientCertificate {
 
 fn name(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DnsName(name) => Some(name.to_string()),
-        GeneralName::Rfc822Name(name) => Some(name.to_string()),
-        GeneralName::UniformResourceIdentifier(name) => Some(name.to_string()),
+        GeneralName::DnsName(name) | GeneralName::Rfc822Name(name) | GeneralName::UniformResourceIdentifier(name) => {
+            Some(name.to_string())
+        }
         GeneralName::IpAddress(address) => {
             let four = <[u8; 4]>::try_from(address.as_bytes()).map(|octets| Ipv4Addr::from(octets).to_string());
             let six = || <[u8; 16]>::try_from(address.as_bytes()).map(|octets| Ipv6Addr::from(octets).to_string());

@@ -98,7 +98,8 @@ async fn greet(arrival: Arrival) -> Option<(Transport, Arc<ConnectionContext>)> 
     if let Transport::Tcp(stream) = &mut transport
         && entrance.asks_proxy(peer)
     {
-        peer = entrance.behind(stream, peer, longest).await?;
+        let behind = entrance.behind(stream, peer, longest).await;
+        peer = behind.inspect_err(|error| tracing::debug!(?peer, %error, "a connection is closed")).ok()?;
     }
     let (mut outgoing, mut client, mut is_tls) = (None, None, false);
     let transport = match (&entrance.security, transport) {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -52,28 +53,21 @@ impl Entrance {
         }
     }
 
-    /// Who is behind a connection whose peer is asked: as its PROXY header says. `None` where the connection is refused.
+    /// Who is behind a connection whose peer is asked: as its PROXY header says. An error where the connection is refused.
     pub(crate) async fn behind(
         &self,
         stream: &mut TcpStream,
         peer: Option<IpAddr>,
-        longest: std::time::Duration,
-    ) -> Option<Option<IpAddr>> {
+        longest: Duration,
+    ) -> Result<Option<IpAddr>, ProxyError> {
         if !is_trusted(&self.trusted_proxies, peer) {
-            tracing::debug!(?peer, "a connection that is not by a trusted proxy is closed");
-            return None;
+            return Err(ProxyError::Stranger);
         }
-        match proxy_header::read(stream, longest).await {
-            Ok(Some(Source::Client(address))) => Some(Some(address)),
-            Ok(Some(Source::Peer)) => Some(peer),
-            Ok(None) if self.proxy_protocol == ProxyProtocol::Accept => Some(peer),
-            Ok(None) => refused(peer, &ProxyError::Malformed("there is none")),
-            Err(error) => refused(peer, &error),
+        match proxy_header::read(stream, longest).await? {
+            Some(Source::Client(address)) => Ok(Some(address)),
+            Some(Source::Peer) => Ok(peer),
+            None if self.proxy_protocol == ProxyProtocol::Accept => Ok(peer),
+            None => Err(ProxyError::Missing),
         }
     }
-}
-
-fn refused(peer: Option<IpAddr>, error: &ProxyError) -> Option<Option<IpAddr>> {
-    tracing::debug!(?peer, %error, "a proxy's connection is closed");
-    None
 }

@@ -21,6 +21,12 @@ pub(crate) enum ProxyError {
     /// The peer took too long.
     #[error("a PROXY header did not come in time")]
     Late,
+    /// The peer is no proxy that is trusted.
+    #[error("the peer is no trusted proxy")]
+    Stranger,
+    /// It must be there, and is not.
+    #[error("a PROXY header is missing")]
+    Missing,
     /// It was sent, and is wrong.
     #[error("a PROXY header is refused: {0}")]
     Malformed(&'static str),
