@@ -11,6 +11,7 @@ mod addresses;
 mod listeners;
 mod logs;
 mod metrics;
+mod quotas;
 mod registries;
 mod shutdown;
 mod tls;
