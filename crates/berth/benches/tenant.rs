@@ -88,38 +88,45 @@ impl Tenant {
         Self(clients)
     }
 
-    /// Pulls by a pace, at one node after the other, until it is enough. What is late is made up for.
-    fn pull(&self, per_second: f64, until: &(impl Fn() -> bool + Sync)) -> Answers {
-        let clients: Vec<Client> = self.0.clone();
-        let (began, mut answers) = (Instant::now(), Answers::default());
-        for number in 0_u32.. {
-            let due = began + Duration::from_secs_f64(f64::from(number) / per_second);
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            if until() {
-                break;
-            }
-            answers.count(clients[number as usize % clients.len()].get(TARGET).status);
-        }
-        answers
+    /// Clients that share no connection with others.
+    fn clients(&self) -> Vec<Client> {
+        self.0.clone()
     }
+}
+
+/// Pulls by a pace, at one node after the other, until it is enough. What is late is made up for.
+fn pull(clients: &[Client], per_second: f64, until: impl Fn() -> bool) -> Answers {
+    let (began, mut answers) = (Instant::now(), Answers::default());
+    for number in 0_u32.. {
+        let due = began + Duration::from_secs_f64(f64::from(number) / per_second);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if until() {
+            break;
+        }
+        answers.count(clients[number as usize % clients.len()].get(TARGET).status);
+    }
+    answers
+}
+
+fn sum(clients: Vec<std::thread::ScopedJoinHandle<'_, Answers>>) -> Answers {
+    clients.into_iter().map(|client| client.join().unwrap()).fold(Answers::default(), Answers::add)
 }
 
 /// What the others get done in a span, and what the noisy one, where it is there.
 fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration) -> (Answers, Answers) {
     let (end, is_over) = (Instant::now() + span, AtomicBool::new(false));
+    let pace = f64::from(QUOTA * NOISE) / f64::from(NOISY_CLIENTS);
+    let count = if noisy.is_some() { NOISY_CLIENTS } else { 0 };
     std::thread::scope(|scope| {
-        let pace = f64::from(QUOTA * NOISE) / f64::from(NOISY_CLIENTS);
-        let until = || is_over.load(Ordering::Relaxed);
-        let noise: Vec<_> = noisy
-            .into_iter()
-            .flat_map(|noisy| (0..NOISY_CLIENTS).map(move |_| noisy))
-            .map(|noisy| scope.spawn(move || noisy.pull(pace, &until)))
-            .collect();
-        let decent = |tenant| scope.spawn(move || Tenant::pull(tenant, f64::from(DECENT), &|| Instant::now() >= end));
-        let decent: Vec<_> = others.iter().map(decent).collect();
-        let sum = |clients: Vec<std::thread::ScopedJoinHandle<'_, Answers>>| {
-            clients.into_iter().map(|client| client.join().unwrap()).fold(Answers::default(), Answers::add)
-        };
+        let is_over = &is_over;
+        let mut noise = Vec::new();
+        for clients in (0..count).filter_map(|_| noisy.map(Tenant::clients)) {
+            noise.push(scope.spawn(move || pull(&clients, pace, || is_over.load(Ordering::Relaxed))));
+        }
+        let mut decent = Vec::new();
+        for clients in others.iter().map(Tenant::clients) {
+            decent.push(scope.spawn(move || pull(&clients, f64::from(DECENT), || Instant::now() >= end)));
+        }
         let decent = sum(decent);
         is_over.store(true, Ordering::Relaxed);
         (decent, sum(noise))

@@ -133,7 +133,8 @@ fn at_registry(reply: &Reply) -> (u16, bool) {
         assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
         return (429, true);
     }
-    (reply.expect_any(&[401]).status, false)
+    assert_eq!(reply.status, 401, "{reply:?}");
+    (401, false)
 }
 
 /// An answer of the door of AWS's APIs, and whether it says to wait.
@@ -153,7 +154,7 @@ fn behind_a_proxy() -> berth_testkit::ServerBuilder {
     with_defaults().setting("server.trusted_proxies", "127.0.0.0/8")
 }
 
-fn from<'a>(address: &'a str) -> (&'a str, &'a str) {
+fn from(address: &str) -> (&str, &str) {
     ("x-forwarded-for", address)
 }
 
