@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::people::{admin, all_of, allow, assume, bearer, by_key, by_login, face, pulls_of, role, user};
-use crate::support::{attack, attack_on, builder};
+use crate::support::{attack, attack_on, builder, with_defaults};
 
 /// How long it may take until a right that was taken away is gone everywhere.
 const REVOKED_WITHIN: Duration = Duration::from_mins(1);
@@ -116,18 +116,141 @@ fn a51_an_unknown_user_and_a_wrong_password_look_alike() {
     });
 }
 
+/// What a thousand attempts get: how many were told that the password is wrong, and how many to wait.
+fn thousand(attempt: impl Fn(usize) -> (u16, bool)) -> (usize, usize) {
+    let answers: Vec<(u16, bool)> = (0..1_000).map(attempt).collect();
+    let count = |wanted: fn(&(u16, bool)) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
+    let (wrong, slowed) = (count(|(_, waits)| !waits), count(|(_, waits)| *waits));
+    assert_eq!(wrong + slowed, 1_000);
+    (wrong, slowed)
+}
+
+/// An answer of the registry's door, and whether it says to wait.
+fn at_registry(reply: &Reply) -> (u16, bool) {
+    if reply.status == 429 {
+        let wait: u64 = reply.header("retry-after").expect("how long to wait").parse().unwrap();
+        assert!((1..=60).contains(&wait), "{reply:?}");
+        assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+        return (429, true);
+    }
+    assert_eq!(reply.status, 401, "{reply:?}");
+    (401, false)
+}
+
+/// An answer of the door of AWS's APIs, and whether it says to wait.
+fn at_api(reply: &Reply, wrong: &str) -> (u16, bool) {
+    if reply.text().contains("ThrottlingException") {
+        expect_fault(reply, 400, "ThrottlingException");
+        assert!(reply.text().contains("Rate exceeded"), "{}", reply.text());
+        assert!(reply.header("retry-after").expect("how long to wait").parse::<u64>().unwrap() >= 1);
+        return (400, true);
+    }
+    assert!(reply.text().contains(wrong), "{}", reply.text());
+    (reply.status, false)
+}
+
+/// A server that believes what the tests say of their address.
+fn behind_a_proxy() -> berth_testkit::ServerBuilder {
+    with_defaults().setting("server.trusted_proxies", "127.0.0.0/8")
+}
+
+fn from(address: &str) -> (&str, &str) {
+    ("x-forwarded-for", address)
+}
+
 #[test]
-fn a52_a_thousand_wrong_passwords_shut_nobody_out() {
-    attack(|server| {
+fn a52_a_thousand_wrong_passwords_are_slowed_and_shut_nobody_out() {
+    attack_on(behind_a_proxy(), |server| {
         let alice = user(server, "alice", &all_of("team/*"));
         let bob = by_key(server, &user(server, "bob", &all_of("team/*")));
-        for number in 0..1_000 {
-            Client::login(server.addr(), &alice.keys.id, &format!("wrong {number}")).get("/v2/").expect(401);
+        let (here, there) = (from("192.0.2.1"), from("192.0.2.2"));
+        let ask = |client: &Client, address| client.request("GET", "/v2/", &[address], b"");
+        let (wrong, slowed) = thousand(|number| {
             if number % 50 == 0 {
-                bob.clone().get("/v2/").expect(200);
+                ask(&bob, here).expect(200);
             }
+            let guess = Client::login(server.addr(), &alice.keys.id, &format!("wrong {number}"));
+            at_registry(&ask(&guess, here))
+        });
+        assert!((10..30).contains(&wrong), "{wrong} were compared, {slowed} were not");
+        let right = by_key(server, &alice);
+        assert_eq!(ask(&right, here).status, 429, "from there even the right one waits: nothing is compared");
+        ask(&right, there).expect(200);
+        ask(&right, from("2001:db8::1")).expect(200);
+        ask(&bob, here).expect(200);
+    });
+}
+
+#[test]
+fn a52_a_thousand_wrong_signatures_are_slowed_and_shut_nobody_out() {
+    attack_on(with_defaults(), |server| {
+        let alice = user(server, "alice", &all_of("team/*"));
+        let bob = user(server, "bob", &all_of("team/*"));
+        let (wrong, slowed) = thousand(|number| {
+            if number % 50 == 0 {
+                bob.sts("GetCallerIdentity", &[]).expect(200);
+            }
+            let guess = alice.with(Keys::new(&alice.keys.id, &format!("{number:0>40}")));
+            at_api(&guess.sts("GetCallerIdentity", &[]), "SignatureDoesNotMatch")
+        });
+        assert!((10..30).contains(&wrong), "{wrong} were compared, {slowed} were not");
+        // The same key at another door, which counts with it.
+        assert_eq!(by_key(server, &alice).get("/v2/").status, 429);
+        let guess = alice.with(Keys::new(&alice.keys.id, &"x".repeat(40)));
+        expect_fault(&guess.ecr("GetAuthorizationToken", "{}"), 400, "ThrottlingException");
+        bob.sts("GetCallerIdentity", &[]).expect(200);
+        by_key(server, &bob).get("/v2/").expect(200);
+    });
+}
+
+#[test]
+fn a52_an_address_that_tries_many_names_is_slowed_and_shuts_nobody_out() {
+    attack_on(behind_a_proxy(), |server| {
+        let bob = by_key(server, &user(server, "bob", &all_of("team/*")));
+        let here = from("2001:db8:1:2::1");
+        let (wrong, slowed) = thousand(|number| {
+            let name = format!("AKIA{number:A>16}").replace(|c: char| c.is_ascii_digit(), "B");
+            let guess = Client::login(server.addr(), &format!("{name}{number}"), "wrong");
+            // Every address of the network is one.
+            let address = format!("2001:db8:1:2::{number:x}");
+            at_registry(&guess.request("GET", "/v2/", &[from(&address)], b""))
+        });
+        assert!((100..200).contains(&wrong), "{wrong} were told apart, {slowed} were not");
+        bob.request("GET", "/v2/", &[here], b"").expect(200);
+        bob.request("GET", "/token?service=berth", &[here], b"").expect(200);
+        let guess = Client::login(server.addr(), "somebody", "wrong");
+        guess.request("GET", "/v2/", &[from("2001:db8:1:3::1")], b"").expect(401);
+    });
+}
+
+#[test]
+fn a87_nobody_has_another_address_by_saying_so() {
+    attack_on(with_defaults(), |server| {
+        let alice = user(server, "alice", &all_of("team/*"));
+        let (wrong, _) = thousand(|number| {
+            let guess = Client::login(server.addr(), &alice.keys.id, "wrong");
+            let address = format!("192.0.2.{}", number % 250);
+            at_registry(&guess.request("GET", "/v2/", &[from(&address)], b""))
+        });
+        assert!((10..30).contains(&wrong), "{wrong} were compared");
+    });
+}
+
+#[test]
+fn a51_slowed_names_look_alike_too() {
+    attack_on(behind_a_proxy(), |server| {
+        let alice = user(server, "alice", &all_of("team/*"));
+        let unknown = "AKIAAAAAAAAAAAAAAAAA";
+        for number in 0..40 {
+            let ask = |id: &str| {
+                let reply = Client::login(server.addr(), id, "wrong").request("GET", "/v2/", &[from("192.0.2.9")], b"");
+                face(&reply, id)
+            };
+            let (known, unknown, named) = (ask(&alice.keys.id), ask(unknown), ask("alice"));
+            // The clock may tick between them: how long to wait is a second less then.
+            assert_eq!((known.0, &known.2.len()), (unknown.0, &unknown.2.len()), "{number}");
+            assert_eq!((known.0, &known.2.len()), (named.0, &named.2.len()), "{number}");
         }
-        by_key(server, &alice).get("/v2/").expect(200);
     });
 }
 

@@ -12,6 +12,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod named_listeners;
+mod quotas;
 mod registries;
 mod shutdown;
 mod tls;

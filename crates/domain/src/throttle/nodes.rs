@@ -125,7 +125,8 @@ impl Throttles {
         let last = told.at.replace(now).unwrap_or_else(|| now.before(Duration::from_secs(1)));
         told.rounds += 1;
         let elapsed = u64::try_from(now.as_millis().saturating_sub(last.as_millis())).unwrap_or(0);
-        (elapsed.max(1), told.rounds)
+        // Of less than a second it says little how often something is asked for in one.
+        (elapsed.max(1000), told.rounds)
     }
 
     /// What there is to say. A node that is alone has nobody to tell what it is asked for.
@@ -157,7 +158,11 @@ impl Throttles {
         for Hot { entry, demand } in hot {
             let others = asked.get(&entry.name).copied().unwrap_or(0);
             let share = share::by_demand(*demand, demand.saturating_add(others), nodes);
-            entry.state.lock().unwrap_or_else(PoisonError::into_inner).share = Some((share, round));
+            let mut state = entry.state.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has just become hot may have become so everywhere: more than an even share waits for what others say.
+            let was_hot = state.share.is_some_and(|(_, at)| at + 1 == round);
+            let most = if was_hot { share } else { share::even(nodes) };
+            state.share = Some((share.min(most), round));
         }
     }
 }

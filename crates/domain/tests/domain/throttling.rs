@@ -137,7 +137,8 @@ async fn nodes_keep_to_the_quota_together() {
     assert!(even[0].abs_diff(even[1]) < 300, "{even:?}");
     // Nearly everything goes to one node: the quota is not halved.
     let uneven = run(&registry, &[(one, 200), (two, 1)], &alice, 30).await;
-    assert!((2_850..=3_100).contains(&sum(&uneven)), "{uneven:?}");
+    // While demand turns, and for what is left to the quiet one, some of it is not used.
+    assert!((2_750..=3_100).contains(&sum(&uneven)), "{uneven:?}");
     assert_eq!(uneven[1], 300, "{uneven:?}");
     // It turns round.
     let turned = run(&registry, &[(one, 0), (two, 200)], &alice, 30).await;
@@ -194,11 +195,13 @@ async fn nodes_that_cannot_tell_each_other_go_on_with_what_they_had() {
     let mut counts = 0;
     for _ in 0..10 {
         assert!(one.share_quotas().await.is_err());
-        counts += served(one, &alice, "ecr:PutImage", 200);
-        registry.clock.advance(Duration::from_secs(1));
+        for _ in 0..10 {
+            counts += served(one, &alice, "ecr:PutImage", 200);
+            registry.clock.advance(Duration::from_millis(100));
+        }
     }
-    // Of a hundred, seven eighths and what goes with demand: with an even share it were 500.
-    assert!((750..=1_000).contains(&counts), "{counts}");
+    // Of a hundred, an eighth and what goes with demand; with an even share it would be 500.
+    assert!((800..=1_000).contains(&counts), "{counts}");
     rename("away", "throttle_use").await.unwrap();
     one.share_quotas().await.unwrap();
 }

@@ -1,0 +1,179 @@
+//! Tenants that keep to their quotas, alone and beside one that asks twenty times its own of two nodes on one database: what
+//! they get done, as a ratio. `bench/tenant` builds and runs this.
+//!
+//! Every tenant has an account of its own, a pace, and connections to both nodes in turns. The noisy one is there and gone again in turn,
+//! so that what else happens on the machine meets both sides alike. Node, clients and database share the machine.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+// The ambient clock is what it measures with.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::cast_precision_loss)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use berth_testkit::aws::{AwsClient, Keys};
+use berth_testkit::postgres::Postgres;
+use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, Image, Server, berth_binary};
+
+const SERVER_KEY: &str = "5e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e7";
+/// Manifests per second that an account may pull.
+const QUOTA: u32 = 50;
+/// What the noisy tenant asks for, in quotas.
+const NOISE: u32 = 20;
+/// What the others ask for, per second each.
+const DECENT: u32 = 40;
+const OTHERS: usize = 3;
+/// Clients of the noisy tenant.
+const NOISY_CLIENTS: u32 = 10;
+const HOST: &str = "{account}.{region}.example.org";
+const TARGET: &str = "/v2/team/app/manifests/one";
+/// What of their throughput the others must keep.
+const BAR: f64 = 0.9;
+
+struct Asked {
+    rounds: usize,
+    span: Duration,
+}
+
+impl Asked {
+    fn read(arguments: impl Iterator<Item = String>) -> Self {
+        let mut asked = Self { rounds: 5, span: Duration::from_secs(10) };
+        // Cargo adds `--bench`.
+        let mut arguments = arguments.filter(|argument| argument != "--bench");
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            match argument.as_str() {
+                "--rounds" => asked.rounds = value().parse().expect("a number of rounds"),
+                "--seconds" => asked.span = Duration::from_secs(value().parse().expect("a number of seconds")),
+                other => panic!("{other}: --rounds N or --seconds N"),
+            }
+        }
+        asked
+    }
+}
+
+/// One client's answers by kind.
+#[derive(Default, Clone, Copy)]
+struct Answers {
+    served: usize,
+    throttled: usize,
+    other: usize,
+}
+
+impl Answers {
+    fn add(self, more: Self) -> Self {
+        let Self { served, throttled, other } = more;
+        Self { served: self.served + served, throttled: self.throttled + throttled, other: self.other + other }
+    }
+
+    fn count(&mut self, status: u16) {
+        match status {
+            200 => self.served += 1,
+            429 => self.throttled += 1,
+            _ => self.other += 1,
+        }
+    }
+}
+
+/// An account with an image, as clients of both nodes see it.
+struct Tenant(Vec<Client>);
+
+impl Tenant {
+    fn make(nodes: &[Server], account: &str) -> Self {
+        let admin = AwsClient::new(nodes[0].addr(), Keys::new(ADMIN_ID, ADMIN_SECRET));
+        let keys = Keys::of(&admin.iam("CreateAccount", &[("AccountId", account)]).expect(200));
+        let host = HOST.replace("{account}", account).replace("{region}", "us-east-1");
+        let client = |node: &Server| Client::login(node.addr(), &keys.id, &keys.secret).at_host(&host);
+        let clients: Vec<Client> = nodes.iter().map(client).collect();
+        clients[0].push_image("team/app", "one", &Image::of(vec![b"layer".to_vec()]));
+        Self(clients)
+    }
+
+    /// Clients that share no connection with others.
+    fn clients(&self) -> Vec<Client> {
+        self.0.clone()
+    }
+}
+
+/// Pulls by a pace, at one node after the other, until it is enough. What is late is made up for.
+fn pull(clients: &[Client], per_second: f64, until: impl Fn() -> bool) -> Answers {
+    let (began, mut answers) = (Instant::now(), Answers::default());
+    for number in 0_u32.. {
+        let due = began + Duration::from_secs_f64(f64::from(number) / per_second);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if until() {
+            break;
+        }
+        answers.count(clients[number as usize % clients.len()].get(TARGET).status);
+    }
+    answers
+}
+
+fn sum(clients: Vec<std::thread::ScopedJoinHandle<'_, Answers>>) -> Answers {
+    clients.into_iter().map(|client| client.join().unwrap()).fold(Answers::default(), Answers::add)
+}
+
+/// What the others get done in a span, and what the noisy one, where it is there.
+fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration) -> (Answers, Answers) {
+    let (end, is_over) = (Instant::now() + span, AtomicBool::new(false));
+    let pace = f64::from(QUOTA * NOISE) / f64::from(NOISY_CLIENTS);
+    let count = if noisy.is_some() { NOISY_CLIENTS } else { 0 };
+    std::thread::scope(|scope| {
+        let is_over = &is_over;
+        let mut noise = Vec::new();
+        for clients in (0..count).filter_map(|_| noisy.map(Tenant::clients)) {
+            noise.push(scope.spawn(move || pull(&clients, pace, || is_over.load(Ordering::Relaxed))));
+        }
+        let mut decent = Vec::new();
+        for clients in others.iter().map(Tenant::clients) {
+            decent.push(scope.spawn(move || pull(&clients, f64::from(DECENT), || Instant::now() >= end)));
+        }
+        let decent = sum(decent);
+        is_over.store(true, Ordering::Relaxed);
+        (decent, sum(noise))
+    })
+}
+
+fn start() -> Vec<Server> {
+    let (url, binary) = (Postgres::shared().create_database(), berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth")));
+    let node = |_| {
+        Server::builder(&binary)
+            .setting("database.url", &url)
+            .env("BERTH_SERVER_KEY", SERVER_KEY)
+            .setting("registry.host", HOST)
+            .setting("throttle.profile", "ecr")
+            .setting("throttle.rates", &format!("BatchGetImage={QUOTA}"))
+            .start()
+    };
+    (0..2).map(node).collect()
+}
+
+fn main() {
+    let asked = Asked::read(std::env::args().skip(1));
+    let nodes = start();
+    let noisy = Tenant::make(&nodes, "999999999999");
+    let others: Vec<Tenant> = (1..=OTHERS).map(|number| Tenant::make(&nodes, &format!("{number:012}"))).collect();
+    // The nodes hear of each other, and buffers fill.
+    measure(&others, Some(&noisy), Duration::from_secs(5));
+    let seconds = asked.span.as_secs_f64();
+    let mut ratios: Vec<f64> = (1..=asked.rounds)
+        .map(|round| {
+            let (alone, _) = measure(&others, None, asked.span);
+            let (beside, noise) = measure(&others, Some(&noisy), asked.span);
+            let ratio = beside.served as f64 / alone.served as f64;
+            println!(
+                "round {round}: others {:.1}/s alone, {:.1}/s beside ({} throttled, {} other): {ratio:.3}; the noisy one asked {:.0}/s, \
+                 was served {:.1}/s of {QUOTA}",
+                alone.served as f64 / seconds,
+                beside.served as f64 / seconds,
+                beside.throttled,
+                beside.other,
+                (noise.served + noise.throttled + noise.other) as f64 / seconds,
+                noise.served as f64 / seconds,
+            );
+            ratio
+        })
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let median = ratios[ratios.len() / 2];
+    println!("median {median:.3}; bar {BAR}: {}", if median >= BAR { "kept" } else { "MISSED" });
+}
