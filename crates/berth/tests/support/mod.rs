@@ -33,7 +33,11 @@ pub fn attack_on(builder: ServerBuilder, run: impl FnOnce(&mut Server)) {
 
 /// Whatever an attack is about, it is also a test that records hold no secret (A89).
 fn assert_records_hold_no_secret(server: &Server) {
-    let database = rusqlite::Connection::open(server.data().join("berth.db")).unwrap();
+    let file = server.data().join("berth.db");
+    if !file.exists() {
+        return;
+    }
+    let database = rusqlite::Connection::open(file).unwrap();
     let mut rows = database.prepare("SELECT encoding, payload FROM audit_rows WHERE payload IS NOT NULL").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     for row in rows {
