@@ -11,6 +11,7 @@ mod file_limit;
 mod gc;
 mod identity;
 mod import;
+mod listeners;
 mod logging;
 mod migrate_store;
 mod opened;

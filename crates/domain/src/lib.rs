@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod account_settings;
+mod address;
 pub mod administrator;
 pub mod audit;
 pub mod backup;
@@ -18,6 +19,7 @@ mod contents;
 mod credential;
 pub mod ecr_error;
 pub mod error;
+pub mod failed_logins;
 pub mod garbage;
 pub mod identity;
 pub mod images;
@@ -52,6 +54,7 @@ pub mod sts;
 pub mod tags;
 mod target;
 pub mod templates;
+pub mod throttle;
 pub mod unserved;
 pub mod uploads;
 pub mod verify;
@@ -107,6 +110,8 @@ impl Domain {
         let (sessions, facts, key_usage, contents, handles) = Default::default();
         let (pulls, room, audit) = Default::default();
         let audit_key = audit::SigningKey::of(&server_key)?;
+        let throttles = throttle::Throttles::default();
+        let failed_logins = failed_logins::FailedLogins::new(settings.failed_logins);
         let (home, anonymous) = (settings.registry.clone(), access::anonymous_policies(&settings)?.into());
         let shared = registries::Shared {
             database: audit::ledger::Ledger::new(database),
@@ -125,6 +130,8 @@ impl Domain {
             room,
             home,
             handles,
+            throttles,
+            failed_logins,
         };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings), anonymous })
     }

@@ -1,12 +1,16 @@
 //! What the operator decided.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use berth_aws::Region;
 use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
+pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
 use crate::audit::AuditSettings;
+use crate::failed_logins::Allowance;
+use crate::throttle::Rules;
 
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,12 @@ pub struct Settings {
     pub clock_skew: Duration,
     /// What of calls is recorded, and how long that is kept.
     pub audit: AuditSettings,
+    /// Listeners that have a name, by it (`Circumstances::endpoint`).
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// How many calls of an operation an account, or a principal, may make.
+    pub throttle: Rules,
+    /// How many log-ins may fail.
+    pub failed_logins: Allowance,
 }
 
 impl Settings {
@@ -105,6 +115,9 @@ impl Settings {
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
             audit: AuditSettings::default(),
+            endpoints: BTreeMap::new(),
+            throttle: Rules::default(),
+            failed_logins: Allowance::default(),
         }
     }
 }

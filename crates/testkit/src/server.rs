@@ -181,6 +181,12 @@ impl ServerBuilder {
         command
     }
 
+    /// Lets as many log-ins fail as a test likes, which are refused after a few by default.
+    #[must_use]
+    pub fn with_many_failed_logins(self) -> Self {
+        self.setting("auth.failed_logins", "1000000").setting("auth.failed_logins_of_address", "1000000")
+    }
+
     /// Nothing of the caller's `BERTH_*` reaches the server.
     fn dress(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"BERTH_")) {

@@ -6,13 +6,15 @@
 mod oci;
 mod shown;
 
+use std::sync::Arc;
+
 use berth_aws::protocol::{Operation, Service};
 use berth_domain::audit::{Call, Outcome};
 use berth_domain::{Domain, audit};
 use http::header::{HOST, USER_AGENT};
 use http::{Request, Response, StatusCode};
 
-use crate::server::{ClientOrigin, RequestBody, RequestId, ResponseBody};
+use crate::server::{ClientOrigin, ListenerName, RequestBody, RequestId, ResponseBody};
 
 pub(crate) use oci::{of_oci, text_object};
 pub(crate) use shown::{asked, asked_tree};
@@ -47,7 +49,7 @@ fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
         user_agent: text(USER_AGENT),
         is_secure,
         tls: None,
-        endpoint: None,
+        endpoint: extensions.get::<ListenerName>().map(|name| Arc::clone(&name.0)),
         region: domain.settings().registry.region.as_str().to_owned(),
         host: if is_secure { text(HOST) } else { None },
     }

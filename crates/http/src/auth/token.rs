@@ -70,6 +70,7 @@ impl TokenEndpoint {
             Presented::Nothing if !self.domain.settings().hands_out_tokens => return Err(Error::Unauthenticated.into()),
             Presented::Nothing | Presented::Basic(_) => super::caller(&self.domain, parts).await?,
         };
+        self.domain.throttle_call(&caller, "ecr", "GetAuthorizationToken")?;
         let asked = scopes::asked(query.all("scope"));
         told::parameters_text(|| {
             let scopes: Vec<&str> = query.all("scope").take(MOST_SCOPES).collect();

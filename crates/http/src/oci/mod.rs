@@ -81,6 +81,9 @@ impl OciDoor {
         let domain = registry.as_ref();
         berth_domain::audit::registry(domain);
         let method = call.parts.method.clone();
+        if let Some(operation) = counted_as(&endpoint, &method) {
+            domain.throttle(caller, operation)?;
+        }
         if let Some((action, name)) = judged_as(&endpoint, &method) {
             // The domain asks again; here it comes before anything of the request is looked at.
             domain.allow_beforehand(caller, action, name).await?;
@@ -139,6 +142,14 @@ pub(crate) fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(
         _ => return None,
     };
     Some((action, name))
+}
+
+/// The operation of ECR that a request counts as, where quotas are set; asking whether one is let in counts as none.
+fn counted_as(endpoint: &Endpoint, method: &Method) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Catalog if method == Method::GET => Some(Action::DescribeRepositories.as_str()),
+        _ => judged_as(endpoint, method).map(|(action, _)| action.as_str()),
+    }
 }
 
 fn not_allowed(caller: &Caller, endpoint: &Endpoint, method: &Method) -> Refusal {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::audit;
-pub use faults::{Failure, fault};
+pub use faults::{Failure, fault, retry_after};
 
 /// Reads the input of an operation from a form. A text with the character NUL is refused whatever its shape says, because
 /// databases refuse it too.

@@ -4,6 +4,7 @@ mod challenge;
 mod create_on_push;
 mod database;
 mod duration;
+mod entrance;
 mod former_store;
 mod host;
 mod listen;
@@ -14,6 +15,7 @@ mod plain;
 mod several;
 mod share;
 mod size;
+mod throttle;
 mod url;
 
 use serde_json::Value;
@@ -22,6 +24,7 @@ use super::setting::Setting;
 
 pub use challenge::Challenge;
 pub use database::DatabaseUrl;
+pub use entrance::{Apis, ClientRule, EndpointId, ProxyProtocol, TlsVersion};
 pub use former_store::{BucketUrl, FormerStore};
 pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};
