@@ -134,6 +134,8 @@ class Bench:
             flags = ["--tls-cert", self.certificate.chain, "--tls-key", self.certificate.key]
         if name == rows.SILENT:
             flags, environment = ["--log-level", "off"], {"BERTH_METRICS__ENABLED": "false"}
+        if name == rows.UNRECORDED:
+            environment = {"BERTH_AUDIT__READS": "off"}
         if name == COLLECTING:
             environment = {"BERTH_GC__ENABLED": "false", "BERTH_GC__GRACE": f"{GRACE_SECONDS}s"}
         if self.backends:

@@ -15,7 +15,7 @@ from .bench import COLLECTING, GRACE_SECONDS, REPOSITORY, TLS
 from .content import GIB, new_image, new_images, sha256
 from .described import DescribeImages, DescribePage
 from .phase import Phase, answered
-from .rows import ADMINISTRATOR, FEWER_TAGS, NO_GARBAGE, ONE_PUT, REDIRECT, SHA256, SILENT
+from .rows import ADMINISTRATOR, FEWER_TAGS, NO_GARBAGE, ONE_PUT, REDIRECT, SHA256, SILENT, UNRECORDED
 from .servers import BERTH, NGINX
 from .wire import Connection, WrongAnswer
 
@@ -191,6 +191,22 @@ class Watching(Requests):
         server = bench.with_image(arm)
         with server.connection() as connection:
             connection.ask("GET", "/metrics").must_be(404 if arm == SILENT else 200)
+
+    def turns(self, bench):
+        return bench.sizes.pairs
+
+
+class Recorded(Requests):
+    """Berth with itself: what it costs that each read is on record."""
+
+    def __init__(self):
+        super().__init__("recorded", by_tag, 16)
+
+    def arms(self, bench):
+        return [BERTH, UNRECORDED]
+
+    def prepare(self, bench, arm):
+        bench.with_image(arm)
 
     def turns(self, bench):
         return bench.sizes.pairs
@@ -527,6 +543,7 @@ PHASES = [
     Collection("gc"),
     PullOverTls("tls"),
     Watching(),
+    Recorded(),
     Policies(),
 ]
 

@@ -17,6 +17,7 @@ ONE_PUT = "berth (one PUT)"
 FEWER_TAGS = "berth (fewer tags)"
 NO_GARBAGE = "berth (not collecting)"
 SILENT = "berth (no logs, no metrics)"
+UNRECORDED = "berth (reads not recorded)"
 ADMINISTRATOR = "berth (as the administrator)"
 MANIFESTS = "berth (their manifests)"
 ONE_MANIFEST = "berth (one of their manifests)"
@@ -100,6 +101,15 @@ FILES = [
     Row("gc-pushes", "gc", "push_p99_ms", "ms", LESS, "p99 of pushes while garbage goes", {NO_GARBAGE: (1.5, 1.1)}),
     Row("tls", "tls", "cpu_per_gib", CPU, LESS, "pull over TLS, 8 curls", {NGINX: (1.3, 1.0)}),
     Row("watching", "watching", "rate", PER_SECOND, MORE, "manifests, with logs and metrics", {SILENT: (0.95, 0.98)}),
+    Row(
+        "manifests-recorded",
+        "recorded",
+        "rate",
+        PER_SECOND,
+        MORE,
+        "manifests, with reads on record",
+        {UNRECORDED: (0.85, 0.95)},
+    ),
     Row(
         "policies",
         "policies",

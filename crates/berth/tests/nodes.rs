@@ -1,9 +1,14 @@
 //! Several nodes on one PostgreSQL database and one bucket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/records.rs"]
+mod records;
 #[path = "support/mod.rs"]
 mod support;
 
+use std::time::Duration;
+
+use berth_testkit::oracle::{Oracle, Settings};
 use berth_testkit::postgres::Postgres;
 use berth_testkit::seaweedfs::Seaweed;
 use berth_testkit::{Image, Server, ServerBuilder, sha256};
@@ -118,4 +123,32 @@ fn a_bucket_that_goes_away_is_told_and_loses_nothing() {
     let reply = client.get(&format!("/v2/team/app/blobs/{digest}"));
     assert_eq!(reply.status, 503, "{}", reply.text());
     client.get("/healthz").expect(200);
+}
+
+/// Each change of either node has its record, a node that is killed is followed by the other as the one that chains, and the
+/// chain is one.
+#[test]
+fn nodes_keep_one_chain_of_records_and_one_takes_over_from_another() {
+    let (url, prefix) = (Postgres::shared().create_database(), Seaweed::shared().fresh_prefix());
+    let node = || {
+        let node = builder().setting("database.url", &url).env("BERTH_SERVER_KEY", KEY);
+        node.on_bucket(Seaweed::shared(), &prefix).start()
+    };
+    let (mut first, mut second) = (node(), node());
+    let mut oracle = Oracle::new(&Settings::seeded(berth_testkit::seed_from_environment()));
+    let clients = [first.client(), second.client()];
+    oracle.work_until(&clients, || std::thread::sleep(Duration::from_secs(4)));
+    oracle.work_until(&clients, || {
+        std::thread::sleep(Duration::from_secs(1));
+        first.kill9();
+    });
+    oracle.settled();
+    oracle.work_until(&[second.client()], || std::thread::sleep(Duration::from_secs(5)));
+    oracle.settled();
+    oracle.check_all(&second.client());
+    assert!(second.stop().success(), "{}", second.log());
+    records::check(&second.data(), Some(&url), Some(KEY), &oracle.calls());
+    let holders = "SELECT count(DISTINCT holder) FROM audit_links WHERE holder <> 'reader of records'";
+    let database = url.rsplit_once('/').unwrap().1;
+    assert_eq!(Postgres::shared().sql(database, holders), "2");
 }

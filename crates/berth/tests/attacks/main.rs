@@ -32,6 +32,7 @@ mod people;
 mod policies;
 mod quotas;
 mod ranges;
+mod records;
 mod running;
 mod sessions;
 mod signatures;

@@ -24,5 +24,5 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
         run.rise(&mut server, &engines);
     }
     assert!(run.collected > 0, "no kill met a collection");
-    run.end(server);
+    run.end(server, Some(&engines));
 }

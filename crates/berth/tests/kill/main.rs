@@ -12,6 +12,8 @@ mod aim;
 mod clients;
 mod engines;
 mod moves;
+#[path = "../support/records.rs"]
+mod records;
 mod run;
 mod schema;
 mod schema_of;

@@ -32,7 +32,7 @@ fn what_was_acknowledged_survives_kills_of_server_and_mover() {
     assert!(server.stop().success());
     server.reconfigure(engines.only(to));
     server.restart();
-    run.end(server);
+    run.end(server, Some(&engines));
 }
 
 fn change(server: &mut Server, engines: &mut Engines, to: Store) {

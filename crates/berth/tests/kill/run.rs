@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use berth_testkit::oracle::{Oracle, Settings};
+use berth_testkit::postgres::Postgres;
 use berth_testkit::{Client, Random, Server, seed_from_environment};
 
 use crate::engines::{Engines, GRACE};
+use crate::records;
 
 /// One run of one kind of kills.
 pub struct Run {
@@ -47,12 +49,15 @@ impl Run {
         self.oracle.check_sample(&server.client());
     }
 
-    /// Compares everything at the end.
-    pub fn end(&mut self, mut server: Server) {
+    /// Compares everything at the end, and the records of what was done with it.
+    pub fn end(&mut self, mut server: Server, engines: Option<&Engines>) {
         self.oracle.check_all(&server.client());
         self.oracle.garbage_goes(&server);
         self.report(&server);
         assert!(server.stop().success(), "{}", server.log());
+        let Some(engines) = engines else { return };
+        let url = engines.database.as_ref().map(|name| Postgres::shared().url(name));
+        records::check(&server.data(), url.as_deref(), None, &self.oracle.calls());
     }
 
     /// Figures for the reader; a restart's limit is generous, as machines differ.

@@ -6,13 +6,15 @@
 mod oci;
 mod shown;
 
+use std::sync::Arc;
+
 use berth_aws::protocol::{Operation, Service};
 use berth_domain::audit::{Call, Outcome};
 use berth_domain::{Domain, audit};
 use http::header::{HOST, USER_AGENT};
 use http::{Request, Response, StatusCode};
 
-use crate::server::{ClientOrigin, RequestBody, RequestId, ResponseBody};
+use crate::server::{ClientOrigin, ListenerName, RequestBody, RequestId, ResponseBody};
 
 pub(crate) use oci::{of_oci, text_object};
 pub(crate) use shown::{asked, asked_tree};
@@ -32,7 +34,8 @@ where
         return answer(request).await;
     }
     let call = call(domain, &request);
-    audit::recorded(domain, call, answer(request), outcome).await
+    // Boxed, because what answers is large, and would be moved twice.
+    audit::recorded(domain, call, Box::pin(answer(request)), outcome).await
 }
 
 fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
@@ -46,7 +49,7 @@ fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
         user_agent: text(USER_AGENT),
         is_secure,
         tls: None,
-        endpoint: None,
+        endpoint: extensions.get::<ListenerName>().map(|name| Arc::clone(&name.0)),
         region: domain.settings().registry.region.as_str().to_owned(),
         host: if is_secure { text(HOST) } else { None },
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Figures, Pusher};
+use super::{Answer, Call, Figures, Pusher, Record};
 use crate::{Client, Server, eventually};
 
 /// How pushers work.
@@ -51,6 +51,11 @@ impl Oracle {
         let pusher = |number| Pusher::new(folder.path(), number, settings, &is_dark);
         let pushers = (0..settings.pushers).map(pusher).collect();
         Self { folder: Some(folder), is_dark, pushers }
+    }
+
+    /// Every call that was made so far, with its answer where it had one.
+    pub fn calls(&self) -> Vec<(Call, Option<Answer>)> {
+        self.pushers.iter().flat_map(|pusher| Record::calls(pusher.log())).collect()
     }
 
     /// Everybody works until the server is gone, to which `meanwhile` must see.

@@ -115,6 +115,11 @@ impl Pusher {
         check::count_garbage(&mut self.record, client)
     }
 
+    /// Where its log lies.
+    pub fn log(&self) -> &Path {
+        self.record.path()
+    }
+
     /// What it knows.
     pub fn model(&self) -> &Model {
         self.record.model()

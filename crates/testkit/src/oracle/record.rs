@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Event, Model, Sight, What};
+use super::{Answer, Call, Event, Model, Sight, What};
 
 /// A log that is being written, and the model of it so far.
 #[derive(Debug)]
@@ -51,6 +51,21 @@ impl Record {
     /// Where the log lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The calls that the log on disk holds, each with its answer where it had one: a pusher makes one after the other.
+    pub fn calls(path: &Path) -> Vec<(Call, Option<Answer>)> {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut calls: Vec<(Call, Option<Answer>)> = Vec::new();
+        for line in text.lines() {
+            let event: Event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            match event.what {
+                What::Intent(call) => calls.push((call, None)),
+                What::Answer(answer) => calls.last_mut().expect("a call before its answer").1 = Some(answer),
+                _ => {}
+            }
+        }
+        calls
     }
 
     /// What the log on disk tells somebody who knows nothing else.
