@@ -17,6 +17,7 @@ mod ecr_images;
 mod ecr_names;
 mod ecr_requests;
 mod ecr_rights;
+mod extra_fields;
 mod framing;
 mod graphs;
 mod hosts;

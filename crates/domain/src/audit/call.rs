@@ -180,7 +180,14 @@ pub fn resource(arn: &str, kind: &'static str, account: &AccountId) {
 /// Says which repository of a registry it is about.
 pub(crate) fn repository(domain: &Domain, name: &RepositoryName) {
     let Registry { account, region } = &domain.settings.registry;
-    tell(|told| told.about(&arn::repository(region, account, name.as_str()), "AWS::ECR::Repository", account));
+    tell(|told| {
+        // It is asked about more than once on the way.
+        let is_it = |arn: &str| arn.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with(":repository/"));
+        if told.resources.iter().any(|(known, _, of)| is_it(known) && of == account) {
+            return;
+        }
+        told.about(&arn::repository(region, account, name.as_str()), "AWS::ECR::Repository", account);
+    });
 }
 
 /// Says which identity or policy it is about, by its ARN.

@@ -40,8 +40,8 @@ async fn called<T>(
 }
 
 async fn begin(registry: &TestRegistry, caller: &Caller, repository: &str) -> Result<(), Error> {
-    let work = registry.domain.begin_upload(caller, &name(repository), Algorithm::Sha256);
-    let work = async { work.await.map(drop) };
+    let repository = name(repository);
+    let work = async { registry.domain.begin_upload(caller, &repository, Algorithm::Sha256).await.map(drop) };
     called(&registry.domain, caller, "InitiateLayerUpload", work).await
 }
 
@@ -155,6 +155,7 @@ async fn what_fails_behind_its_first_transaction_has_two_records() {
     let work = async {
         registry.domain.begin_upload(&registry.admin, &name("a"), Algorithm::Sha256).await?;
         registry.domain.begin_upload(&registry.admin, &name("b"), Algorithm::Sha256).await?;
+        registry.clock.advance(Duration::from_millis(1));
         Err::<(), _>(Error::UploadUnknown)
     };
     called(&registry.domain, &registry.admin, "PutImage", work).await.unwrap_err();

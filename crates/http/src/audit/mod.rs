@@ -32,7 +32,8 @@ where
         return answer(request).await;
     }
     let call = call(domain, &request);
-    audit::recorded(domain, call, answer(request), outcome).await
+    // Boxed, because what answers is large, and would be moved twice.
+    audit::recorded(domain, call, Box::pin(answer(request)), outcome).await
 }
 
 fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {

@@ -43,10 +43,10 @@ fn told(endpoint: &Endpoint) {
         Endpoint::Tags { name } => of_repository(name, None),
         Endpoint::Manifest { name, reference } => {
             let id = match reference {
-                Reference::Digest(digest) => text_object(&[("imageDigest", &digest.to_string())]),
-                Reference::Tag(tag) => text_object(&[("imageTag", tag.as_str())]),
+                Reference::Digest(digest) => [r#"[{"imageDigest":""#, &digest.to_string(), r#""}]"#].concat(),
+                Reference::Tag(tag) => [r#"[{"imageTag":""#, tag.as_str(), r#""}]"#].concat(),
             };
-            of_repository(name, Some(("imageIds", &format!("[{id}]"))));
+            of_repository(name, Some(("imageIds", &id)));
         }
         Endpoint::Blob { name, digest } => of_repository(name, Some(("layerDigests", &list(digest)))),
         Endpoint::Referrers { name, digest } => {
@@ -64,9 +64,13 @@ fn list(digest: &Digest) -> String {
 
 /// A repository and one member more, which is JSON already. Names of repositories, tags, digests and ids need no escapes.
 fn of_repository(name: &RepositoryName, more: Option<(&str, &str)>) {
-    audit::parameters_text(|| match more {
-        Some((member, json)) => format!(r#"{{"repositoryName":"{name}","{member}":{json}}}"#),
-        None => format!(r#"{{"repositoryName":"{name}"}}"#),
+    audit::parameters_text(|| {
+        let (member, json) = more.unwrap_or_default();
+        let pieces: &[&str] = match more {
+            Some(_) => &[r#"{"repositoryName":""#, name.as_str(), r#"",""#, member, r#"":"#, json, "}"],
+            None => &[r#"{"repositoryName":""#, name.as_str(), r#""}"#],
+        };
+        pieces.concat()
     });
 }
 
