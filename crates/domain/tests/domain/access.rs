@@ -31,7 +31,7 @@ use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 31] = [
+const WITHOUT_CALLER: [&str; 42] = [
     "administrator",
     "audit_filled",
     "audit_head_stands",
@@ -49,16 +49,27 @@ const WITHOUT_CALLER: [&str; 31] = [
     "ensure_administrator_key",
     "ensure_known_signer",
     "expire_uploads",
+    "export_link",
+    "export_links_from",
+    "export_position",
     "flush_audit",
     "free_space",
+    "gather_export",
+    "give_back_export_lease",
+    "last_export_of",
+    "last_exports",
     "operator_of",
+    "plan_export",
     "ready",
     "repository_count",
     "reset_administrator_key",
     "retain_audit",
     "scrub",
+    "seal_export",
     "set_administrator_key",
+    "settle_export",
     "share_quotas",
+    "take_export_lease",
     "verify",
     "verify_audit",
     "write_key_usage",
