@@ -17,10 +17,13 @@ use crate::failure::Failure;
 use crate::helpers::Helper;
 use crate::identity::Noun;
 use crate::import::Import;
+use crate::login::Login;
 use crate::restore::Restore;
 use crate::telemetry::Traces;
 use crate::verify::Verify;
-use crate::{backup, gc, helpers, identity, import, logging, migrate_store, opened, output, restore, serve, verify};
+use crate::{
+    backup, gc, helpers, identity, import, logging, login, migrate_store, opened, output, restore, serve, verify,
+};
 
 const PAGE: u64 = 500;
 
@@ -88,6 +91,8 @@ enum Command {
         #[command(flatten)]
         flags: OperatorFlags,
     },
+    /// Logs a person in by an identity provider, and writes a session of a role into a profile.
+    Login(Box<Login>),
     /// Hands logins to programs that ask for them, by their protocols.
     #[command(subcommand)]
     CredentialHelper(Helper),
@@ -189,6 +194,7 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             let settings = configured(restore.flags())?;
             block_on(restore::run(&settings, &restore, line.json))
         }
+        Command::Login(asked) => block_on(login::run(&asked, line.json)).and(done),
         Command::CredentialHelper(helper) => Ok(helpers::run(&helper)),
         Command::Identity(noun) => block_on(identity::run(noun, configured, line.json)),
         Command::MigrateStore { flags } => block_on(migrate_store::run(&configured(flags.0)?, line.json)).and(done),

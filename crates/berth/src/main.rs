@@ -12,6 +12,7 @@ mod helpers;
 mod identity;
 mod import;
 mod logging;
+mod login;
 mod migrate_store;
 mod opened;
 mod output;

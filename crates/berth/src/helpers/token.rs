@@ -35,7 +35,8 @@ pub struct Way {
 impl Way {
     /// Finds credentials in the environment and the profile.
     pub fn find() -> Result<Self, Failure> {
-        let asked = Asked { endpoint_url: None, profile: None, region: None, url_variables: &URL_VARIABLES };
+        let asked =
+            Asked { endpoint_url: None, profile: None, region: None, url_variables: &URL_VARIABLES, otherwise: "" };
         Ok(Self { found: find(&asked, &variable)? })
     }
 

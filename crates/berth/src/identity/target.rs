@@ -48,6 +48,7 @@ impl Remote {
             profile: self.profile.as_deref(),
             region: self.region.as_deref(),
             url_variables: &["BERTH_URL", "AWS_ENDPOINT_URL"],
+            otherwise: "; beside the data folder, --local needs none",
         };
         Client::connect(credentials::find(&asked, &opened::variable)?).await
     }

@@ -23,6 +23,8 @@ pub struct Asked<'a> {
     pub profile: Option<&'a str>,
     pub region: Option<&'a str>,
     pub url_variables: &'a [&'a str],
+    /// What else would help where there are no credentials, for a message.
+    pub otherwise: &'a str,
 }
 
 /// What was found.
@@ -113,7 +115,7 @@ pub fn find(asked: &Asked<'_>, environment: Environment<'_>) -> Result<Found, Fa
     let region = said(asked.region, &["AWS_REGION", "AWS_DEFAULT_REGION"]).or_else(|| of_profile("region"));
     let source = match given {
         Some(source) => source,
-        None => profile_source(&place, environment, LONGEST)?.ok_or_else(|| nothing(asked.profile, &place.shown()))?,
+        None => profile_source(&place, environment, LONGEST)?.ok_or_else(|| nothing(asked, &place.shown()))?,
     };
     Ok(Found { url, region, source, ca_bundle: environment("AWS_CA_BUNDLE") })
 }
@@ -202,12 +204,13 @@ fn keys_of(get: Environment<'_>, wrong: &dyn Fn(String) -> Failure) -> Result<Op
     }
 }
 
-fn nothing(profile: Option<&str>, places: &str) -> Failure {
-    Failure::Usage(match profile {
+fn nothing(asked: &Asked<'_>, places: &str) -> Failure {
+    Failure::Usage(match asked.profile {
         Some(name) => format!("profile {name} in {places} has no access key"),
         None => format!(
             "no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, nor AWS_WEB_IDENTITY_TOKEN_FILE and \
-             AWS_ROLE_ARN, and no profile in {places} has an access key; beside the data folder, --local needs none"
+             AWS_ROLE_ARN, and no profile in {places} has an access key{}",
+            asked.otherwise
         ),
     })
 }

@@ -15,8 +15,13 @@ const CONFIG: &str = "[default]\nregion = of-default\naws_access_key_id = D\naws
                       [profile half]\naws_access_key_id = H\n[profile sso]\nsso_session = s\n\
                       [profile lonely]\nrole_arn = L\n[profile machine]\nrole_arn = M\ncredential_source = Ec2InstanceMetadata\n\
                       [profile empty]\nrole_arn = M\nsource_profile = none\n";
-const NONE: Asked<'static> =
-    Asked { endpoint_url: None, profile: None, region: None, url_variables: &["BERTH_URL", "AWS_ENDPOINT_URL"] };
+const NONE: Asked<'static> = Asked {
+    endpoint_url: None,
+    profile: None,
+    region: None,
+    url_variables: &["BERTH_URL", "AWS_ENDPOINT_URL"],
+    otherwise: "; or --so",
+};
 
 fn found(asked: Asked<'_>, config: &str, variables: &[(&str, &str)]) -> Result<Found, Failure> {
     let home = tempfile::TempDir::new().unwrap();
@@ -91,7 +96,7 @@ fn keys_go_before_a_web_identity_and_that_before_a_profile() {
 #[test]
 fn what_is_missing_is_told() {
     for (asked, config, variables, words) in [
-        (NONE, "", &[][..], &["AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", ".aws/config", ".aws/credentials", "--local"][..]),
+        (NONE, "", &[][..], &["AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", ".aws/config", ".aws/credentials", "; or --so"][..]),
         (NONE, "", &KEY[..1], &["AWS_SECRET_ACCESS_KEY is not set"]),
         (NONE, "", &KEY[1..], &["AWS_ACCESS_KEY_ID is not set"]),
         (NONE, CONFIG, &WEB[..1], &["AWS_ROLE_ARN is not set"]),
