@@ -122,6 +122,7 @@ fn token(asked: &Asked, issuer: &str, bent: &Bent, codes: &mut HashMap<String, C
 /// A `berth login` that waits for the browser.
 pub struct Waiting {
     child: Child,
+    reader: Option<std::thread::JoinHandle<()>>,
     told: Arc<Mutex<String>>,
     /// What it asks the provider for.
     pub parameters: HashMap<String, String>,
@@ -136,7 +137,7 @@ pub fn begin(program: &Program, provider: &IdentityProvider, registry: &str, mor
     let mut child = program.spawn(&all);
     let told = Arc::new(Mutex::new(String::new()));
     let (stderr, log) = (child.stderr.take().unwrap(), Arc::clone(&told));
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             log.lock().unwrap().push_str(&(line + "\n"));
         }
@@ -149,7 +150,7 @@ pub fn begin(program: &Program, provider: &IdentityProvider, registry: &str, mor
     let address = address().unwrap();
     let (before, query) = address.split_once('?').unwrap();
     assert_eq!(before, format!("{issuer}/authorize"));
-    Waiting { child, told, parameters: pairs(query).into_iter().collect() }
+    Waiting { child, reader: Some(reader), told, parameters: pairs(query).into_iter().collect() }
 }
 
 impl Waiting {
@@ -187,6 +188,7 @@ impl Waiting {
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         let code = self.child.wait().unwrap().code();
+        self.reader.take().unwrap().join().unwrap();
         Output { code, stdout, stderr: self.told.lock().unwrap().clone() }
     }
 }
