@@ -77,7 +77,12 @@ fn get() -> Result<String, String> {
     if !way.as_ref().map_or_else(|_| host.is_ours(&crate::opened::variable, None), |way| way.is_for(&host)) {
         return Err(NOT_FOUND.to_owned());
     }
-    let failed = |failure: crate::failure::Failure| format!("{}: {failure}", host.name());
+    let failed = |failure: crate::failure::Failure| {
+        let text = format!("{}: {failure}", host.name());
+        // docker passes standard error on, and may keep what is on standard output to itself.
+        output::notice(&format!("{DOCKER}: {text}"));
+        text
+    };
     let way = way.map_err(failed)?;
     let cache = Cache::of(&host, &way.found);
     let password = match cache.as_ref().and_then(Cache::read) {

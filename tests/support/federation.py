@@ -1,0 +1,85 @@
+"""A role, and somebody who vouches for whoever has the one token: what stands for an identity provider where the test is not about it."""
+
+import json
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs
+
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from support.aws import REGION
+
+ROLE = "arn:aws:iam::000000000000:role/credential-helper"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"},
+}
+RIGHTS = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}
+TOKEN = "web.identity.token"
+
+
+def iam(registry, action, **parameters):
+    """Calls an operation of IAM; it may have been called before."""
+    form = {"Action": action, "Version": "2010-05-08"} | parameters
+    answer = signed(registry.url, registry.user, registry.password, "iam", form)
+    assert answer.status_code in (200, 409), answer.text
+
+
+def signed(url, user, password, service, form):
+    request = AWSRequest("POST", url, data=form, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    SigV4Auth(Credentials(user, password), service, REGION).add_auth(request)
+    made = request.prepare()
+    return requests.post(url, data=made.body, headers=dict(made.headers), timeout=30)
+
+
+def with_role(registry):
+    iam(registry, "CreateRole", RoleName="credential-helper", AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam(registry, "PutRolePolicy", RoleName="credential-helper", PolicyName="all", PolicyDocument=json.dumps(RIGHTS))
+
+
+@contextmanager
+def federation(registry):
+    """In front of the registry: gives a session of the role for one web identity token. It stands for an identity provider."""
+
+    class Front(BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            """Where GitHub's runner asks for the token of its job."""
+            known = self.headers["Authorization"] == "bearer of-the-job" and "&audience=" in self.path
+            content = json.dumps({"value": TOKEN}).encode()
+            self.send_response(200 if known else 403)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+            if form.get("Action") != "AssumeRoleWithWebIdentity":
+                headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+                answer = requests.post(registry.url, data=body, headers=headers, timeout=30)
+            elif form["WebIdentityToken"] == TOKEN and "Authorization" not in self.headers:
+                asked = {"Action": "AssumeRole", "Version": form["Version"]}
+                asked |= {name: form[name] for name in ("RoleArn", "RoleSessionName")}
+                answer = signed(registry.url, registry.user, registry.password, "sts", asked)
+            else:
+                self.send_error(400)
+                return
+            content = answer.content.replace(b"AssumeRoleRe", b"AssumeRoleWithWebIdentityRe")
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
