@@ -42,8 +42,8 @@ def with_role(registry):
 
 
 @contextmanager
-def federation(registry):
-    """In front of the registry: gives a session of the role for one web identity token. It stands for an identity provider."""
+def federation(registry, knows=lambda token: token == TOKEN):
+    """In front of the registry: gives a session of the role for web identity tokens that it knows."""
 
     class Front(BaseHTTPRequestHandler):
         def log_message(self, *arguments):
@@ -64,7 +64,7 @@ def federation(registry):
             if form.get("Action") != "AssumeRoleWithWebIdentity":
                 headers = {name: value for name, value in self.headers.items() if name != "Connection"}
                 answer = requests.post(registry.url, data=body, headers=headers, timeout=30)
-            elif form["WebIdentityToken"] == TOKEN and "Authorization" not in self.headers:
+            elif knows(form["WebIdentityToken"]) and "Authorization" not in self.headers:
                 asked = {"Action": "AssumeRole", "Version": form["Version"]}
                 asked |= {name: form[name] for name in ("RoleArn", "RoleSessionName")}
                 answer = signed(registry.url, registry.user, registry.password, "sts", asked)

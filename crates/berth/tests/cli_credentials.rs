@@ -180,6 +180,16 @@ fn docker_is_told_what_failed() {
     }
 }
 
+/// docker waits for its helper, so that the helper must not wait for a registry that has fallen silent.
+#[test]
+fn a_silent_registry_is_given_up() {
+    let silent = Stub::start(|_| {
+        std::thread::sleep(std::time::Duration::from_mins(2));
+        Answer::of(200, "")
+    });
+    refuses(&get(&with_key(), &silent.url()), &["no answer within 10 seconds"]);
+}
+
 #[test]
 fn the_login_of_one_registry_is_not_given_for_another() {
     let registry = sts::registry(3600);

@@ -44,9 +44,9 @@ impl Provider {
     /// Asks an issuer what it offers. Redirects are not followed, and it must name itself as it is named here.
     pub async fn discover(issuer: &str, trust: &Trust) -> Result<Self, Failure> {
         let url = checked(&format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/')), trust)
-            .map_err(|why| Failure::Usage(format!("--issuer {issuer:?} {why}")))?;
+            .map_err(|why| Failure::Usage(format!("--issuer {why}")))?;
         if url.query().is_some() || url.fragment().is_some() || !url.path().ends_with(WELL_KNOWN) {
-            return Err(Failure::Usage(format!("--issuer {issuer:?} has a query or a fragment")));
+            return Err(Failure::Usage("--issuer has a query or a fragment".to_owned()));
         }
         let http = client(&url, trust.ca.as_deref().map(|path| (path, "--issuer-ca")))?;
         let wrong = |why: &str| Failure::CouldNotRun(format!("{url}: {why}"));
