@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from support import issued
 from support.server import Registry, wait_until
 from support.shapes import faults_of, faults_of_xml, local, unknown_in_json
 
@@ -127,6 +128,7 @@ class Aws:
         """The registry to somebody with an authorization token."""
         data = self.client("ecr", key).get_authorization_token()["authorizationData"]
         user, password = base64.b64decode(data[0]["authorizationToken"]).decode().split(":", 1)
+        issued.note(password)
         return Registry(self.registry.url, user, password, self.registry.ca)
 
     def login_by_key(self, key):
@@ -175,6 +177,7 @@ class Check:
         if response_dict is None:
             return  # there was no answer, which botocore raises by itself
         operation = self.model.operation_model(event_name.rsplit(".", 1)[-1])
+        issued.note_answer(parsed_response)
         if response_dict["status_code"] >= 300:
             self.check_error(response_dict, parsed_response)
             return

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import issued
+
 READY = re.compile(r"^berth ready url=(\S+)$")
 START_SECONDS = 30
 STOP_SECONDS = 45
@@ -79,6 +81,7 @@ class Berth:
 
     def start(self):
         """Starts on a free port, or after a stop on the port it had."""
+        issued.note(self.password)
         listen = self.url.split("://", 1)[1] if self.url else "127.0.0.1:0"
         command = [self.binary, "serve", "--listen", listen, "--data-dir", str(self.data_dir), *self.flags]
         with self.log.open("ab") as log:
@@ -112,6 +115,7 @@ class Berth:
             raise AssertionError(f"still running {STOP_SECONDS} s after SIGTERM:\n{self.log_tail()}") from None
         assert rest == b"", f"more than the ready line on standard output: {rest!r}"
         assert self.process.returncode == 0, f"exit {self.process.returncode} after SIGTERM:\n{self.log_tail()}"
+        self.assert_log_without_secrets()
 
     def kill(self):
         """kill -9, as a crash would."""
@@ -131,6 +135,11 @@ class Berth:
 
     def registry(self, ca=None):
         return Registry(self.url, self.user, self.password, ca)
+
+    def assert_log_without_secrets(self):
+        """Whatever was done with the server, its log holds none of the secrets that were handed out (A89)."""
+        secret = issued.found_in(self.log.read_bytes())
+        assert secret is None, f"{secret!r}, which a secret holds, is in {self.log}"
 
     def log_tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

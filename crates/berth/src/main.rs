@@ -11,6 +11,7 @@ mod gc;
 mod helpers;
 mod identity;
 mod import;
+mod listeners;
 mod logging;
 mod login;
 mod migrate_store;

@@ -1,5 +1,6 @@
 //! The data folder, opened: database, blob store, server key, and the domain over them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -7,7 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_domain::failed_logins::Allowance;
 use berth_domain::seal::ServerKey;
+use berth_domain::settings::Endpoint;
+use berth_domain::throttle::Rules as Quotas;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
 use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
@@ -35,6 +39,14 @@ const KEY_FILE_VARIABLE: &str = "BERTH_SERVER_KEY_FILE";
 pub async fn create(settings: &Settings) -> Result<Domain, Failure> {
     make_folder(&settings.storage.data_dir)?;
     open_parts(settings).await
+}
+
+/// The same for serving by listeners of which the domain has to know something.
+pub async fn serving(settings: &Settings, endpoints: BTreeMap<String, Endpoint>) -> Result<Domain, Failure> {
+    make_folder(&settings.storage.data_dir)?;
+    let mut parts = parts(settings).await?;
+    parts.settings.endpoints = endpoints;
+    Ok(Domain::open(parts).await?)
 }
 
 /// Opens a data folder that is there.
@@ -152,6 +164,11 @@ fn rules(settings: &Settings) -> Rules {
             Challenge::Bearer => true,
         },
         clock_skew: settings.auth.clock_skew,
+        throttle: Quotas { profile: settings.throttle.profile, rates: settings.throttle.rates.clone() },
+        failed_logins: Allowance {
+            of_pair: settings.auth.failed_logins,
+            of_address: settings.auth.failed_logins_of_address,
+        },
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
         inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),
@@ -168,6 +185,7 @@ fn rules(settings: &Settings) -> Rules {
         upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
+        endpoints: BTreeMap::new(),
     }
 }
 

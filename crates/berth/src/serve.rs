@@ -9,13 +9,14 @@ use berth_domain::Domain;
 use berth_domain::administrator::AccessKey;
 use berth_http::aws::{AwsDoor, AwsOnly};
 use berth_http::front::{Front, MetricsOnly, RenderMetrics};
-use berth_http::server::{ContinueTrace, ListenAddress, Server, ServerSettings, TlsFiles, settle_figures};
+use berth_http::server::{ContinueTrace, Server, ServerSettings, settle_figures};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde_json::json;
 
 use crate::config::Settings;
 use crate::config::kinds::LogFormat;
 use crate::failure::Failure;
+use crate::listeners::{self, listen_address};
 use crate::signals::Signals;
 use crate::{file_limit, logging, opened, output, telemetry};
 
@@ -36,13 +37,15 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
         .map_err(|error| Failure::doing(&format!("cannot make the data folder {}", folder.display()), error))?;
     let _lock = opened::lock(&settings.storage.data_dir)?;
     let render = settings.metrics.enabled.then(record_metrics).transpose()?;
-    let domain = Arc::new(opened::create(settings).await?);
+    let (endpoints, policies) = listeners::endpoints(settings)?;
+    let domain = Arc::new(opened::serving(settings, endpoints).await?);
     let made = administrator_key(&domain).await?;
     let draining = Arc::new(AtomicBool::new(false));
     let own_door = render.clone().filter(|_| settings.metrics.listen.is_none());
     let front = Arc::new(Front::new(Arc::clone(&domain), own_door, Arc::clone(&draining)));
     let started = |error: berth_http::server::ServerError| Failure::CouldNotRun(error.to_string());
-    let server = Server::bind(server_settings(settings, files, access.clone()), front).map_err(started)?;
+    let further = listeners::further(settings, &domain, &front);
+    let server = Server::bind_all(server_settings(settings, files, access.clone()), front, further).map_err(started)?;
     let figures = match (&settings.metrics.listen, render) {
         (Some(address), Some(render)) => {
             let listen = vec![listen_address(address)];
@@ -68,8 +71,10 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
+    tokio::spawn(berth_worker::throttle::run(Arc::clone(&domain)));
     tokio::spawn(berth_worker::memory::run());
     tokio::spawn(every(UPKEEP, settle_figures));
+    tokio::spawn(listeners::watch(policies));
     if settings.scrub.enabled {
         let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
         tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));
@@ -150,9 +155,13 @@ fn show_key(key: &AccessKey, url: &str, format: LogFormat) {
 /// What an operator may have overlooked.
 fn warn_of_open_doors(settings: &Settings) {
     let server = &settings.server;
-    let is_plain = server.tls_cert.is_none() && server.trusted_proxies.is_empty();
-    if is_plain && let Some(address) = server.listen.iter().find(|address| !address.is_local()) {
-        tracing::warn!(%address, "other machines reach this address without TLS: whoever listens sees credentials");
+    let of_server = (&server.tls_cert, &server.trusted_proxies, &server.listen);
+    let named = settings.listeners.iter().map(|own| (&own.tls_cert, &own.trusted_proxies, &own.listen));
+    for (tls_cert, trusted_proxies, listen) in std::iter::once(of_server).chain(named) {
+        let is_plain = tls_cert.is_none() && trusted_proxies.is_empty();
+        if is_plain && let Some(address) = listen.iter().find(|address| !address.is_local()) {
+            tracing::warn!(%address, "other machines reach this address without TLS: whoever listens sees credentials");
+        }
     }
     if let Some(address) = settings.metrics.listen.as_ref().filter(|address| !address.is_local()) {
         tracing::warn!(%address, "other machines reach the figures without login");
@@ -161,10 +170,16 @@ fn warn_of_open_doors(settings: &Settings) {
 
 fn server_settings(settings: &Settings, files: Option<u64>, access_log: logging::Access) -> ServerSettings {
     let server = &settings.server;
-    let tls = server.tls_cert.clone().zip(server.tls_key.clone());
     ServerSettings {
         listen: server.listen.iter().map(listen_address).collect(),
-        tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
+        tls: listeners::tls(server.tls_cert.as_ref(), server.tls_key.as_ref()),
+        tls_versions: server.tls_versions.iter().copied().map(listeners::tls_version).collect(),
+        client_certificates: listeners::clients(
+            server.client_certificates,
+            server.client_ca.as_ref(),
+            &server.client_names,
+        ),
+        proxy_protocol: listeners::proxy_protocol(server.proxy_protocol),
         header_timeout: server.header_timeout,
         body_timeout: server.body_timeout,
         idle_timeout: server.idle_timeout,
@@ -172,19 +187,10 @@ fn server_settings(settings: &Settings, files: Option<u64>, access_log: logging:
         max_connections: usize::try_from(file_limit::connections(server.max_connections, files)).unwrap_or(usize::MAX),
         max_header_bytes: usize::try_from(server.max_header_bytes.0).unwrap_or(usize::MAX),
         shutdown_timeout: server.shutdown_timeout,
-        trusted_proxies: server.trusted_proxies.iter().filter_map(|network| text(network).parse().ok()).collect(),
+        trusted_proxies: listeners::networks(&server.trusted_proxies),
         public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
         access_log,
         continue_trace: settings.telemetry.otlp_endpoint.as_ref().map(|_| telemetry::continue_trace as ContinueTrace),
         ..ServerSettings::default()
     }
-}
-
-fn listen_address(address: &crate::config::kinds::ListenAddress) -> ListenAddress {
-    let text = text(address);
-    text.parse().unwrap_or(ListenAddress::Tcp(text))
-}
-
-fn text(value: &impl crate::config::Kind) -> String {
-    value.show().as_str().unwrap_or_default().to_owned()
 }

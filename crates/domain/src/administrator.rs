@@ -33,7 +33,7 @@ impl Domain {
 
     /// Makes `key` the administrator's only key; does nothing where it is already.
     pub async fn set_administrator_key(&self, key: AccessKey) -> Result<(), Error> {
-        if self.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.is_ok() {
+        if self.authenticate_key(key.id.as_str(), key.secret.reveal().as_bytes()).await.is_ok() {
             return Ok(());
         }
         self.write_administrator_key(&key, true).await.map(|_| ())

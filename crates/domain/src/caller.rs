@@ -140,6 +140,11 @@ pub struct Circumstances {
     pub is_secure: bool,
     /// What the client calls itself (`aws:UserAgent`).
     pub user_agent: Option<String>,
+    /// The name of the listener that it came by, where that has one: its policy counts, and its id is `aws:SourceVpce`.
+    pub endpoint: Option<Arc<str>>,
+    /// Who the client is by the certificate that it showed in the TLS handshake, as RFC 4514 writes names
+    /// (`berth:ClientCertificateSubject`).
+    pub client_certificate: Option<Arc<str>>,
 }
 
 /// Who asks, and how the request came.

@@ -1,5 +1,7 @@
 //! What can be wrong, by kind. Each door has one exhaustive match from here to its own codes.
 
+use std::time::Duration;
+
 use berth_aws::sigv4::SigV4Error;
 use berth_oci::digest::Digest;
 use berth_oci::manifest::ManifestError;
@@ -135,6 +137,12 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// There were too many calls of this kind, or too many failed log-ins.
+    #[error("too many requests: wait {} s, then try again", retry_after.as_secs())]
+    Throttled {
+        /// How long to wait: whole seconds, at least one.
+        retry_after: Duration,
+    },
     /// The registry takes no writes.
     #[error("the registry is read-only at the moment: pulls go on, pushes must wait")]
     ReadOnly,
@@ -164,6 +172,14 @@ pub enum Error {
 use crate::body::BodyFailed;
 use crate::ecr_error::EcrError;
 use crate::identity::IdentityError;
+
+impl Error {
+    /// A refusal of what would be served after so long.
+    pub(crate) fn throttled(wait: Duration) -> Self {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        Self::Throttled { retry_after: Duration::from_secs(seconds.max(1)) }
+    }
+}
 
 impl From<berth_aws::ecr::Invalid> for Error {
     fn from(invalid: berth_aws::ecr::Invalid) -> Self {

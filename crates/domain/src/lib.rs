@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod account_settings;
+mod address;
 pub mod administrator;
 pub mod backup;
 pub mod blobs;
@@ -17,6 +18,7 @@ mod contents;
 mod credential;
 pub mod ecr_error;
 pub mod error;
+pub mod failed_logins;
 pub mod garbage;
 pub mod identity;
 pub mod images;
@@ -51,6 +53,7 @@ pub mod sts;
 pub mod tags;
 mod target;
 pub mod templates;
+pub mod throttle;
 pub mod unserved;
 pub mod uploads;
 pub mod verify;
@@ -105,6 +108,8 @@ impl Domain {
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, facts, key_usage, contents, handles) = Default::default();
         let (pulls, room) = Default::default();
+        let throttles = throttle::Throttles::default();
+        let failed_logins = failed_logins::FailedLogins::new(settings.failed_logins);
         let (home, anonymous) = (settings.registry.clone(), access::anonymous_policies(&settings)?.into());
         let shared = registries::Shared {
             database,
@@ -121,6 +126,8 @@ impl Domain {
             room,
             home,
             handles,
+            throttles,
+            failed_logins,
         };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings), anonymous })
     }

@@ -1,5 +1,6 @@
 //! From what a client shows to a caller, at little cost per request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use berth_aws::sigv4::{Demands, Presented, SignedRequest, verify};
@@ -27,12 +28,23 @@ pub struct AuthorizationToken {
 
 impl Domain {
     /// Who logs in with a name and a password: an access key and its secret, or `AWS` and an authorization token. Unknown
-    /// ids and wrong secrets get the same answer.
-    pub async fn authenticate(&self, user: &str, password: &[u8]) -> Result<Caller, Error> {
+    /// ids and wrong secrets get the same answer. After too many that failed, [`Error::Throttled`]
+    /// ([`failed_logins`](crate::failed_logins)); `from` is the client's address.
+    pub async fn authenticate(&self, user: &str, password: &[u8], from: Option<IpAddr>) -> Result<Caller, Error> {
         if user == TOKEN_USER {
-            let token = std::str::from_utf8(password).map_err(|_| Error::WrongCredentials)?;
-            return self.authenticate_pass(token, PassKind::Login, Error::ExpiredLogin).await;
+            return self.slowed(None, from, self.authenticate_login(password)).await;
         }
+        self.slowed(Some(user), from, self.authenticate_key(user, password)).await
+    }
+
+    /// Who shows an authorization token.
+    async fn authenticate_login(&self, password: &[u8]) -> Result<Caller, Error> {
+        let token = std::str::from_utf8(password).map_err(|_| Error::WrongCredentials)?;
+        self.authenticate_pass(token, PassKind::Login, Error::ExpiredLogin).await
+    }
+
+    /// Who shows an access key and its secret, however often that failed.
+    pub(crate) async fn authenticate_key(&self, user: &str, password: &[u8]) -> Result<Caller, Error> {
         let known = match AccessKeyId::parse(user) {
             Ok(id) => self.keyed(&id).await?,
             Err(_) => Arc::new(None),
@@ -68,8 +80,19 @@ impl Domain {
         }
     }
 
-    /// Who signed a request (AWS Signature Version 4).
+    /// Who signed a request (AWS Signature Version 4). After too many signatures that were wrong, [`Error::Throttled`]; `from` is
+    /// the client's address.
     pub async fn authenticate_signed(
+        &self,
+        request: &SignedRequest<'_>,
+        shown: &Presented,
+        demands: &Demands<'_>,
+        from: Option<IpAddr>,
+    ) -> Result<Caller, Error> {
+        self.slowed(Some(shown.access_key_id()), from, self.verify_signed(request, shown, demands)).await
+    }
+
+    async fn verify_signed(
         &self,
         request: &SignedRequest<'_>,
         shown: &Presented,
@@ -86,9 +109,11 @@ impl Domain {
         Ok(self.admit(known, &shown.scope().service))
     }
 
-    /// Goes on where a signature names credentials that there are, whether it was made with them or not.
-    pub async fn ensure_known_signer(&self, shown: &Presented) -> Result<(), Error> {
-        if self.signer(shown).await?.is_some() { Ok(()) } else { Err(Error::InvalidClientToken) }
+    /// Goes on where a signature names credentials that there are, whether it was made with them or not. After too many that
+    /// were wrong, [`Error::Throttled`]; `from` is the client's address.
+    pub async fn ensure_known_signer(&self, shown: &Presented, from: Option<IpAddr>) -> Result<(), Error> {
+        let known = async { self.signer(shown).await?.is_some().then_some(()).ok_or(Error::InvalidClientToken) };
+        self.slowed(Some(shown.access_key_id()), from, known).await
     }
 
     /// The credentials that a signature names.

@@ -1,10 +1,15 @@
 //! What the operator decided.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use berth_aws::Region;
 use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
+
+pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
+use crate::failed_logins::Allowance;
+use crate::throttle::Rules;
 
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,12 @@ pub struct Settings {
     pub upload_ttl: Duration,
     /// How far the clocks of clients that sign requests may be off.
     pub clock_skew: Duration,
+    /// Listeners that have a name, by it (`Circumstances::endpoint`).
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// How many calls of an operation an account, or a principal, may make.
+    pub throttle: Rules,
+    /// How many log-ins may fail.
+    pub failed_logins: Allowance,
 }
 
 impl Settings {
@@ -100,6 +111,9 @@ impl Settings {
             gc_grace: Duration::from_hours(24),
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
+            endpoints: BTreeMap::new(),
+            throttle: Rules::default(),
+            failed_logins: Allowance::default(),
         }
     }
 }

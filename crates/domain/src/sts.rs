@@ -186,7 +186,8 @@ impl Domain {
             principal: &principal,
             context: &context,
         };
-        let policies: Policies<'_> = of_rights(&identity.rights);
+        let endpoint = self.endpoint_policy(caller);
+        let policies = Policies { endpoint: endpoint.as_deref().map(AsRef::as_ref), ..of_rights(&identity.rights) };
         if evaluate_trust(&request, trust, &policies).is_allowed() {
             return Ok(());
         }
@@ -244,6 +245,7 @@ impl Domain {
                 because: "because only a user with an access key may call it".to_owned(),
             });
         }
+        self.ensure_endpoint_allows(caller, &question)?;
         let now = self.clock.now();
         self.seal_session(SessionClaims {
             access_key_id: self.temporary_id().as_str().to_owned(),

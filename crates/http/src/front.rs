@@ -25,6 +25,7 @@ pub struct Front {
     tokens: TokenEndpoint,
     metrics: Option<RenderMetrics>,
     draining: Arc<AtomicBool>,
+    serves_apis: bool,
 }
 
 impl Front {
@@ -33,7 +34,13 @@ impl Front {
     pub fn new(domain: Arc<Domain>, metrics: Option<RenderMetrics>, draining: Arc<AtomicBool>) -> Self {
         let (oci, aws) = (OciDoor::new(Arc::clone(&domain)), AwsDoor::new(Arc::clone(&domain)));
         let tokens = TokenEndpoint::new(Arc::clone(&domain));
-        Self { domain, oci, aws, tokens, metrics, draining }
+        Self { domain, oci, aws, tokens, metrics, draining, serves_apis: true }
+    }
+
+    /// The same registry without the APIs of AWS and without figures, for a listener that serves OCI clients alone.
+    #[must_use]
+    pub fn without_apis(&self) -> Self {
+        Self { serves_apis: false, ..Self::new(Arc::clone(&self.domain), None, Arc::clone(&self.draining)) }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
@@ -43,7 +50,9 @@ impl Front {
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {
-            AwsDoor::PATH if AwsDoor::is_for(request.method(), request.uri().query()) => self.aws.answer(request).await,
+            AwsDoor::PATH if self.serves_apis && AwsDoor::is_for(request.method(), request.uri().query()) => {
+                self.aws.answer(request).await
+            }
             "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
             "/readyz" if reads => self.ready().await,
             "/metrics" if reads => self.figures(request).await,

@@ -34,6 +34,7 @@ pub mod registry_settings;
 pub mod repositories;
 pub mod stats;
 pub mod tags;
+pub mod throttling;
 pub mod uploads;
 pub mod usage;
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Image, Manifest, RawConnection, Reply, sha256};
+use crate::{Image, Manifest, RawConnection, Reply, secrets, sha256};
 
 /// A caller of one server. A clone has a connection of its own.
 #[derive(Debug)]
@@ -204,6 +204,7 @@ impl Client {
             (Err(_), Err(error)) => return Err(error),
             (reply, _) => reply?,
         };
+        secrets::note_reply(&reply);
         if !reply.closes() {
             self.connection.replace(Some(connection));
         }

@@ -28,6 +28,7 @@ pub mod pushers;
 mod random;
 mod reply;
 pub mod seaweedfs;
+pub mod secrets;
 mod server;
 mod volume;
 mod waiting;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::postgres::Postgres;
 use crate::seaweedfs::{BUCKET, Seaweed};
-use crate::{Client, Process, copy_tree, within};
+use crate::{Client, Process, copy_tree, secrets, within};
 
 /// The administrator's access key id of every test server.
 pub const ADMIN_ID: &str = "AKIATESTKITADMIN2345";
@@ -179,6 +179,12 @@ impl ServerBuilder {
             .args(&self.arguments);
         self.dress(&mut command);
         command
+    }
+
+    /// Lets as many log-ins fail as a test likes, which are refused after a few by default.
+    #[must_use]
+    pub fn with_many_failed_logins(self) -> Self {
+        self.setting("auth.failed_logins", "1000000").setting("auth.failed_logins_of_address", "1000000")
     }
 
     /// Nothing of the caller's `BERTH_*` reaches the server.
@@ -366,6 +372,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.finish_log();
+        }
     }
 }
 
@@ -390,10 +399,14 @@ impl Running {
         Ok(running)
     }
 
-    /// After the process ended: the last words are in the log too.
+    /// After the process ended: the last words are in the log too, and none of them is a secret (A89).
     fn finish_log(&mut self) {
-        if let Some(reader) = self.log_reader.take() {
-            reader.join().unwrap();
+        let Some(reader) = self.log_reader.take() else { return };
+        reader.join().unwrap();
+        for line in &*self.log.lock().unwrap() {
+            if let Some(secret) = secrets::found_in(line) {
+                panic!("{secret}, which a secret holds, is in the log: {line}");
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! * [`memory`] gives memory back to the system.
 //! * [`pull_times`] writes when images were pulled last.
 //! * [`scrub`] hashes stored blobs again, at a bounded rate.
+//! * [`throttle`] lets the nodes share quotas.
 //!
 //! It knows when, the domain knows what.
 
@@ -15,3 +16,4 @@ pub mod key_usage;
 pub mod memory;
 pub mod pull_times;
 pub mod scrub;
+pub mod throttle;

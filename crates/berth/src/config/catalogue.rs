@@ -6,12 +6,14 @@ use std::time::Duration;
 use berth_aws::registry_host::HostTemplate;
 use berth_aws::{AccountId, Region};
 use berth_domain::settings::CreateOnPush;
+use berth_domain::throttle::{Profile, RateRule};
 
 use super::effective::Values;
 use super::kinds::{
-    Challenge, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl,
-    Size,
+    Challenge, ClientRule, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern,
+    ProxyProtocol, PublicUrl, Size, TlsVersion,
 };
+use super::listeners::Listener;
 use super::problem::Problem;
 use super::setting::Setting;
 
@@ -44,12 +46,14 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub struct Settings {
             $( #[doc = $about] pub $section: $group, )+
+            /// Further listeners, in the order of their names.
+            pub listeners: Vec<Listener>,
         }
 
         impl Settings {
             /// Reads each value as the type that its setting declares.
             pub fn read(values: &Values) -> Result<Self, Problem> {
-                Ok(Self { $( $section: $group::read(values)?, )+ })
+                Ok(Self { $( $section: $group::read(values)?, )+ listeners: Listener::read_all(values)? })
             }
         }
 
@@ -79,10 +83,23 @@ settings! {
         public_url: Option<PublicUrl> = "", serve_flag("public-url");
         /// Networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Nobody else's are.
         trusted_proxies: Vec<Network> = "";
+        /// Whether connections begin with a header of the PROXY protocol, version 1 or 2: `off`, `accept` (trusted proxies may
+        /// send one), or `require` (connections of others, and without one, are closed). TLS comes behind it.
+        proxy_protocol: ProxyProtocol = "off";
         /// File with the certificate chain, PEM. Read again when it changes.
         tls_cert: Option<PathBuf> = "", serve_flag("tls-cert");
         /// File with the certificate's private key, PEM. Read again when it changes.
         tls_key: Option<PathBuf> = "", serve_flag("tls-key");
+        /// Versions of TLS that are spoken.
+        tls_versions: Vec<TlsVersion> = "1.2,1.3";
+        /// Whether clients are asked for a certificate: `off`, `optional` (those who show none come in too), or `required`.
+        client_certificates: ClientRule = "off";
+        /// File with the certificates of the authorities that clients' certificates must come from, PEM. Read again when it
+        /// changes.
+        client_ca: Option<PathBuf> = "";
+        /// Names of which a client's certificate must bear one: its subject (`CN=robot,O=Example`), its common name, or an
+        /// alternative name (DNS, mail, URI, address). Empty: any certificate of the authorities will do.
+        client_names: Vec<String> = "";
         /// How long a client may take to send a request's header.
         header_timeout: Duration = "10s", at_least("1s");
         /// How long a body may stand still, in either direction.
@@ -219,6 +236,21 @@ settings! {
         challenge: Challenge = "auto";
         /// How far the clocks of clients that sign requests may be off.
         clock_skew: Duration = "15m", at_least("1s");
+        /// Log-ins of one access key id that may fail from one address, before more of them are refused with 429 for a while. One
+        /// comes back every half minute. From other addresses the key works all the time.
+        failed_logins: u32 = "10", at_least("1");
+        /// Log-ins that may fail from one address, before every further failure is answered with 429. One comes back every three
+        /// seconds. Right credentials pass all the time.
+        failed_logins_of_address: u32 = "100", at_least("1");
+    }
+    /// How many calls a second are served, of an account or of one principal.
+    throttle: Throttle {
+        /// The quotas that hold where `rates` sets no other: `ecr`, those that ECR documents for an account, or `off`: calls are
+        /// not counted at all.
+        profile: Profile = "off";
+        /// Quotas: `[account:|principal:]OPERATION=RATE[/BURST]`. `OPERATION` is `PutImage`, `iam:CreateUser`, `ecr:*` or `*`; `RATE`
+        /// the calls per second, `0` for no quota; `BURST` those at once, one second's worth where it is left out.
+        rates: Vec<RateRule> = "";
     }
     /// Unfinished uploads.
     uploads: Uploads {

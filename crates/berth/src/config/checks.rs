@@ -1,26 +1,19 @@
 //! What values must be together.
 
 use berth_aws::registry_host::HostTemplate;
+use berth_domain::throttle::Profile;
 
 use super::Settings;
 use super::effective::Values;
+use super::entrances;
 use super::kinds::FormerStore;
 use super::problem::Problem;
 
 /// What does not go together.
 pub(super) fn check(settings: &Settings, values: &Values) -> Vec<Problem> {
-    let found = [
-        tls_needs_both(settings, values),
-        an_address(settings, values),
-        another_store(settings, values),
-        regions_need_hosts(settings, values),
-    ];
-    found.into_iter().flatten().collect()
-}
-
-fn an_address(settings: &Settings, values: &Values) -> Option<Problem> {
-    let key = "server.listen";
-    settings.server.listen.is_empty().then(|| Problem::unfit(values.origin(key), key, "is empty; name an address"))
+    let found =
+        [another_store(settings, values), regions_need_hosts(settings, values), rates_need_a_profile(settings, values)];
+    entrances::check(settings, values).into_iter().chain(found.into_iter().flatten()).collect()
 }
 
 /// Blobs do not move to where they are.
@@ -34,20 +27,18 @@ fn another_store(settings: &Settings, values: &Values) -> Option<Problem> {
     is_same.then(|| Problem::unfit(values.origin(key), key, message))
 }
 
-fn tls_needs_both(settings: &Settings, values: &Values) -> Option<Problem> {
-    let (given, missing) = match (&settings.server.tls_cert, &settings.server.tls_key) {
-        (Some(_), None) => ("server.tls_cert", "server.tls_key"),
-        (None, Some(_)) => ("server.tls_key", "server.tls_cert"),
-        _ => return None,
-    };
-    let message = format!("is set but {missing} is not; TLS needs both");
-    Some(Problem::unfit(values.origin(given), given, message))
-}
-
 /// Content of a region that no host leads to could not be reached.
 fn regions_need_hosts(settings: &Settings, values: &Values) -> Option<Problem> {
     let (key, registry) = ("registry.regions", &settings.registry);
     let tells_regions = registry.host.as_ref().is_some_and(HostTemplate::has_region);
     let message = "is set but registry.host has no {region}; images of other regions could not be pushed or pulled";
     (!registry.regions.is_empty() && !tells_regions).then(|| Problem::unfit(values.origin(key), key, message))
+}
+
+/// Whoever sets quotas means them.
+fn rates_need_a_profile(settings: &Settings, values: &Values) -> Option<Problem> {
+    let (key, throttle) = ("throttle.rates", &settings.throttle);
+    let message = "is set but throttle.profile is off, which counts no calls; set it to ecr";
+    (!throttle.rates.is_empty() && throttle.profile == Profile::Off)
+        .then(|| Problem::unfit(values.origin(key), key, message))
 }

@@ -3,7 +3,7 @@
 use super::kinds::parsed_default;
 use super::print::assignment;
 use super::setting::Setting;
-use super::{SECTIONS, SETTINGS};
+use super::{LISTENER_SETTINGS, SECTIONS, SETTINGS, listeners};
 
 const HEAD: &str = "\
 # Configuration of berth. Every setting is here with its default; remove the `#` before those that you change.
@@ -14,12 +14,23 @@ const HEAD: &str = "\
 /// The whole file.
 pub fn file() -> String {
     let sections = SECTIONS.iter().map(|(name, about)| section(name, about));
-    std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n")
+    std::iter::once(HEAD.to_owned()).chain(sections).chain([listener()]).collect::<Vec<_>>().join("\n")
 }
 
 fn section(name: &str, about: &str) -> String {
     let settings: String = SETTINGS.iter().filter(|setting| setting.section == name).map(entry).collect();
     format!("#{about}\n[{name}]\n{settings}")
+}
+
+/// A listener that is not there unless somebody makes it: the lines are words, all of them.
+fn listener() -> String {
+    let lines: Vec<String> = LISTENER_SETTINGS.iter().flat_map(|setting| as_words(&entry(setting))).collect();
+    let about = listeners::ABOUT.replace('\n', "\n#");
+    format!("#{about}\n# [listener.private]\n{}", lines.concat())
+}
+
+fn as_words(lines: &str) -> Vec<String> {
+    lines.lines().map(|line| format!("# {}\n", line.trim_start_matches('#').trim_start())).collect()
 }
 
 fn entry(setting: &Setting) -> String {

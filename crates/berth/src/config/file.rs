@@ -1,6 +1,7 @@
 //! The TOML file.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 use toml_edit::{Document, Item, TableLike};
@@ -8,7 +9,10 @@ use toml_edit::{Document, Item, TableLike};
 use super::problem::printable;
 use super::setting::{self, Setting};
 use super::suggest::hint;
-use super::{SECTIONS, SETTINGS};
+use super::{LISTENER_SETTINGS, SECTIONS, SETTINGS, listeners};
+
+/// The section that those of listeners are below.
+const LISTENER: &str = "listener";
 
 /// Messages that quote the file end here, in characters.
 const LONGEST_MESSAGE: usize = 300;
@@ -18,6 +22,8 @@ const LONGEST_MESSAGE: usize = 300;
 pub struct Read {
     /// The setting.
     pub setting: &'static Setting,
+    /// The listener that it is about, if it is one of a listener with a name.
+    pub listener: Option<Arc<str>>,
     /// Its value; not yet checked against the setting's type.
     pub value: Value,
     /// Its line, counted from 1.
@@ -29,8 +35,8 @@ pub struct Read {
 pub struct Unread {
     /// Its line, counted from 1.
     pub line: usize,
-    /// The setting whose value has a type that no setting has; `message` is that value then.
-    pub setting: Option<&'static Setting>,
+    /// The setting, and its listener, whose value has a type that no setting has; `message` is that value then.
+    pub setting: Option<(&'static Setting, Option<Arc<str>>)>,
     /// What is wrong.
     pub message: String,
 }
@@ -71,6 +77,10 @@ impl Reader<'_> {
     fn sections(&mut self, root: &dyn TableLike) {
         for (name, item) in root.iter() {
             let line = self.line_of(root, name);
+            if name == LISTENER {
+                self.listeners(line, item);
+                continue;
+            }
             match (SECTIONS.iter().any(|(section, _)| *section == name), item.as_table_like()) {
                 (true, Some(section)) => self.section(name, section),
                 (true, None) => {
@@ -82,8 +92,46 @@ impl Reader<'_> {
         }
     }
 
+    /// Sections of listeners: `[listener.NAME]`.
+    fn listeners(&mut self, line: usize, item: &Item) {
+        let meant = "write [listener.NAME] and its settings below";
+        let Some(all) = item.as_table_like() else {
+            return self.unread(line, &format!("{LISTENER} is no section: {meant}"));
+        };
+        for (name, item) in all.iter() {
+            let line = self.line_of(all, name);
+            match item.as_table_like() {
+                None => self.unread(line, &format!("{LISTENER}.{name} is no section: {meant}")),
+                Some(_) if !listeners::is_name(name) => {
+                    let message = "a listener's name has lower-case letters, digits and -, at most 63 of them";
+                    self.unread(line, &format!("[{LISTENER}.{name}]: {message}"));
+                }
+                Some(own) if own.is_empty() => {
+                    self.unread(line, &format!("[{LISTENER}.{name}] is empty; name an address with listen"));
+                }
+                Some(own) => self.listener(name, own),
+            }
+        }
+    }
+
+    fn listener(&mut self, listener: &str, own: &dyn TableLike) {
+        for (name, item) in own.iter() {
+            let line = self.line_of(own, name);
+            match listeners::find(name) {
+                Some(setting) => self.setting(setting, Some(listener.into()), item, line),
+                None => {
+                    let key = listeners::key(listener, name);
+                    let names: Vec<String> =
+                        LISTENER_SETTINGS.iter().map(|setting| listeners::key(listener, setting.name)).collect();
+                    let hint = hint(&key, names.iter().map(String::as_str));
+                    self.unread(line, &format!("{key} is not a setting{hint}"));
+                }
+            }
+        }
+    }
+
     fn unknown_section(&mut self, line: usize, name: &str) {
-        let hint = hint(name, SECTIONS.iter().map(|(section, _)| *section));
+        let hint = hint(name, SECTIONS.iter().map(|(section, _)| *section).chain(["listener.NAME", LISTENER]));
         self.unread(line, &format!("[{name}] is not a section{hint}"));
     }
 
@@ -99,18 +147,18 @@ impl Reader<'_> {
             let line = self.line_of(table, name);
             let key = format!("{section}.{name}");
             match setting::find(&key) {
-                Some(setting) => self.setting(setting, item, line),
+                Some(setting) => self.setting(setting, None, item, line),
                 None => self.unread(line, &format!("{key} is not a setting{}", hint(&key, keys()))),
             }
         }
     }
 
-    fn setting(&mut self, setting: &'static Setting, item: &Item, line: usize) {
+    fn setting(&mut self, setting: &'static Setting, listener: Option<Arc<str>>, item: &Item, line: usize) {
         let Some(value) = item.as_value().and_then(to_json) else {
             let given = item.span().and_then(|span| self.text.get(span)).unwrap_or(item.type_name());
-            return self.unread.push(Unread { line, setting: Some(setting), message: given.to_owned() });
+            return self.unread.push(Unread { line, setting: Some((setting, listener)), message: given.to_owned() });
         };
-        self.read.push(Read { setting, value, line });
+        self.read.push(Read { setting, listener, value, line });
     }
 }
 

@@ -69,7 +69,7 @@ fn of(setting: &'static Setting, matches: &ArgMatches) -> Option<Given> {
         [one] => Value::from(one.as_str()),
         several => several.iter().map(|text| Value::from(text.as_str())).collect(),
     };
-    Some(Given { setting, value, origin: Origin::Flag(setting.flag_name()?) })
+    Some(Given { setting, listener: None, value, origin: Origin::Flag(setting.flag_name()?) })
 }
 
 macro_rules! arguments {

@@ -7,11 +7,13 @@ use super::effective::{Effective, Entry};
 
 /// TOML that gives the same configuration back, each line with its origin.
 pub fn toml(effective: &Effective) -> String {
-    SECTIONS.iter().map(|(section, _)| section_text(section, effective)).collect::<Vec<_>>().join("\n")
+    let named = effective.values.listeners().into_iter().map(|name| format!("listener.{name}"));
+    let sections = SECTIONS.iter().map(|(section, _)| (*section).to_owned()).chain(named);
+    sections.map(|section| section_text(&section, effective)).collect::<Vec<_>>().join("\n")
 }
 
 fn section_text(section: &str, effective: &Effective) -> String {
-    let entries: Vec<&Entry> = effective.values.iter().filter(|entry| entry.setting.section == section).collect();
+    let entries: Vec<&Entry> = effective.values.iter().filter(|entry| entry.section() == section).collect();
     let assignments: Vec<String> = entries.iter().map(|entry| assignment(entry.setting.name, &entry.value)).collect();
     let width = assignments.iter().map(|text| text.chars().count()).max().unwrap_or(0);
     let line = |(assignment, entry): (&String, &&Entry)| format!("{assignment:<width$}  # {}\n", comment(entry));
@@ -41,7 +43,7 @@ pub(super) fn toml_value(value: &Value) -> String {
 pub fn json(effective: &Effective) -> Value {
     let entry = |entry: &Entry| {
         let told = json!({ "value": entry.value, "origin": entry.origin.to_string() });
-        (entry.setting.key.to_owned(), told)
+        (entry.key().into_owned(), told)
     };
     let settings: Map<String, Value> = effective.values.iter().map(entry).collect();
     json!({ "file": effective.file.as_deref(), "settings": settings })

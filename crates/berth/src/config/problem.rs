@@ -19,7 +19,7 @@ pub struct Problem {
     pub origin: Origin,
     /// The setting concerned, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub setting: Option<&'static str>,
+    pub setting: Option<Cow<'static, str>>,
     /// What was given, where that was a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
@@ -38,21 +38,21 @@ impl Problem {
     }
 
     /// A value that its setting does not accept.
-    pub fn refused(origin: Origin, setting: &Setting, given: &str) -> Self {
+    pub fn refused(origin: Origin, key: impl Into<Cow<'static, str>>, setting: &Setting, given: &str) -> Self {
         let message = format!("expected {}", setting.expected());
-        Self { origin, setting: Some(setting.key), given: Some(cut(given)), message }
+        Self { origin, setting: Some(key.into()), given: Some(cut(given)), message }
     }
 
     /// A value that does not go with the others.
-    pub fn unfit(origin: Origin, key: &'static str, message: impl Into<String>) -> Self {
-        Self { origin, setting: Some(key), given: None, message: message.into() }
+    pub fn unfit(origin: Origin, key: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { origin, setting: Some(key.into()), given: None, message: message.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
-        if let Some(setting) = self.setting {
+        if let Some(setting) = &self.setting {
             write!(f, "{setting}: ")?;
         }
         if let Some(given) = &self.given {

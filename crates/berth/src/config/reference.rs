@@ -6,7 +6,7 @@ use super::kinds::parsed_default;
 use super::load::{FILE_VARIABLE, USUAL_FILES};
 use super::print::toml_value;
 use super::setting::{Flag, Setting};
-use super::{SECTIONS, SETTINGS};
+use super::{LISTENER_SETTINGS, SECTIONS, SETTINGS, listeners};
 
 const SECRETS: &str = "\
 ## Secrets
@@ -24,7 +24,8 @@ Secrets are no settings: they come from the environment only, and `berth config`
 
 /// The whole page, in Markdown.
 pub fn page() -> String {
-    let sections: Vec<String> = SECTIONS.iter().map(|(name, about)| section(name, about)).collect();
+    let listener = (listeners::SECTION, listeners::ABOUT);
+    let sections: Vec<String> = SECTIONS.iter().chain([&listener]).map(|(name, about)| section(name, about)).collect();
     format!("{}\n{}\n{SECRETS}", head(), sections.join("\n"))
 }
 
@@ -39,7 +40,7 @@ pub fn json() -> Value {
             "flag": setting.flag_name(),
         })
     };
-    SETTINGS.iter().map(entry).collect()
+    SETTINGS.iter().chain(LISTENER_SETTINGS).map(entry).collect()
 }
 
 fn head() -> String {
@@ -50,7 +51,8 @@ fn head() -> String {
          A setting is taken from the last of these that gives it:\n\n\
          1. its default,\n\
          2. the TOML file: `--config FILE`, else the one that `{FILE_VARIABLE}` names, else {usual}, the first that is there,\n\
-         3. the environment: `BERTH_SECTION__KEY`, with two underscores; a list is written with commas,\n\
+         3. the environment: `BERTH_SECTION__KEY`, with two underscores; a list is written with commas\n\
+         \x20  (`BERTH_LISTENER__NAME__KEY` of a listener, with `_` for each `-` in its name),\n\
          4. its flag, where it has one; flags of lists may be repeated.\n\n\
          `berth config` prints the effective configuration and where each value came from. An unknown setting or a wrong\n\
          value is an error: every one is reported, with its line, and the exit code is 2.\n\n\
@@ -59,7 +61,7 @@ fn head() -> String {
 }
 
 fn section(name: &str, about: &str) -> String {
-    let settings = SETTINGS.iter().filter(|setting| setting.section == name).map(entry);
+    let settings = SETTINGS.iter().chain(LISTENER_SETTINGS).filter(|setting| setting.section == name).map(entry);
     format!("## {name}\n\n{}\n\n{}", about.trim(), settings.collect::<Vec<_>>().join("\n"))
 }
 

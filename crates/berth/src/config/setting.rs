@@ -105,7 +105,7 @@ impl Setting {
 
     /// The name of its environment variable.
     pub fn variable(&self) -> String {
-        format!("BERTH_{}__{}", self.section, self.name).to_uppercase()
+        format!("BERTH_{}__{}", self.section.replace('.', "__"), self.name).to_uppercase()
     }
 
     /// The name of its flag, without dashes.

@@ -11,7 +11,7 @@ use super::effective::{Effective, FileText, Given};
 use super::flags::ServeFlags;
 use super::problem::Problem;
 use super::setting::Setting;
-use super::{SETTINGS, environment, load, print};
+use super::{LISTENER_SETTINGS, SETTINGS, environment, load, print};
 
 type Env<'a> = &'a [(&'a str, &'a str)];
 
@@ -37,7 +37,7 @@ fn told(file: &str, env: Env<'_>) -> Vec<String> {
 }
 
 fn entry(effective: &Effective, key: &str) -> (Value, String) {
-    let entry = effective.values.iter().find(|entry| entry.setting.key == key).unwrap();
+    let entry = effective.values.iter().find(|entry| entry.key() == key).unwrap();
     (entry.value.clone(), entry.origin.to_string())
 }
 
@@ -78,6 +78,11 @@ fn other_value(setting: &Setting) -> String {
         "postgres://a@b/c",
         "s3://a/b",
         "bearer",
+        "accept",
+        "required",
+        "1.3",
+        "vpce-1",
+        "oci",
     ];
     (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
 }
@@ -87,11 +92,19 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
     for setting in SETTINGS {
         let (key, text, variable) = (setting.key, other_value(setting), setting.variable());
         let value = setting.canonical(&Value::from(text.as_str())).unwrap();
-        // Half of the TLS settings alone are refused, and so are regions without hosts.
+        // Half of the TLS settings alone are refused, and so are regions without hosts, what nobody is asked for, and quotas
+        // that count nothing.
         let beside = match key {
             "server.tls_cert" => "[server]\ntls_key = \"/pair\"\n",
             "server.tls_key" => "[server]\ntls_cert = \"/pair\"\n",
+            "server.client_certificates" => "[server]\ntls_cert = \"/a\"\ntls_key = \"/b\"\nclient_ca = \"/c\"\n",
+            "server.client_ca" => "[server]\ntls_cert = \"/a\"\ntls_key = \"/b\"\nclient_certificates = \"required\"\n",
+            "server.client_names" => {
+                "[server]\ntls_cert = \"/a\"\ntls_key = \"/b\"\nclient_ca = \"/c\"\nclient_certificates = \"required\"\n"
+            }
+            "server.proxy_protocol" => "[server]\ntrusted_proxies = [\"10.0.0.1\"]\n",
             "registry.regions" => "[registry]\nhost = \"{region}.example.org\"\n",
+            "throttle.rates" => "[throttle]\nprofile = \"ecr\"\n",
             _ => "",
         };
         let head = if beside.is_empty() { format!("[{}]\n", setting.section) } else { beside.to_owned() };
@@ -104,6 +117,16 @@ fn every_setting_comes_from_file_environment_and_its_flag() {
             assert_eq!(entry(&effective, key), (value, format!("flag --{name}")), "{key}");
         }
     }
+}
+
+#[test]
+fn quotas_need_a_profile() {
+    let rates = "[throttle]\nrates = [\"PutImage=5\"]\n";
+    let expected =
+        "berth.toml:2: throttle.rates: is set but throttle.profile is off, which counts no calls; set it to ecr";
+    assert_eq!(told(rates, &[]), [expected]);
+    let effective = resolve(&format!("{rates}profile = \"ecr\"\n"), &[], &[]).unwrap();
+    assert_eq!(entry(&effective, "throttle.rates").0, json!(["ecr:PutImage=5"]));
 }
 
 #[test]
@@ -251,4 +274,145 @@ proptest! {
         let again = resolve(&print::toml(&effective), &[], &[]).unwrap();
         prop_assert_eq!(entry(&effective, setting.key).0, entry(&again, setting.key).0);
     }
+}
+
+const LISTENER: &str = "[listener.private]\nlisten = [\"127.0.0.1:1\"]\n";
+
+#[test]
+fn every_setting_of_a_listener_comes_from_file_and_environment() {
+    for setting in LISTENER_SETTINGS {
+        let (name, text) = (setting.name, other_value(setting));
+        let key = format!("listener.private.{name}");
+        let value = setting.canonical(&Value::from(text.as_str())).unwrap();
+        let tls = "tls_cert = \"/a\"\ntls_key = \"/b\"\n";
+        let beside = match name {
+            "tls_cert" => "tls_key = \"/b\"\n".to_owned(),
+            "tls_key" => "tls_cert = \"/a\"\n".to_owned(),
+            "client_certificates" => format!("{tls}client_ca = \"/c\"\n"),
+            "client_ca" => format!("{tls}client_certificates = \"required\"\n"),
+            "client_names" => format!("{tls}client_ca = \"/c\"\nclient_certificates = \"optional\"\n"),
+            "proxy_protocol" => "trusted_proxies = [\"10.0.0.1\"]\n".to_owned(),
+            _ => String::new(),
+        };
+        let listen = if name == "listen" { "[listener.private]\n" } else { LISTENER };
+        let effective = resolve(&format!("{listen}{beside}{}", print::assignment(name, &value)), &[], &[]).unwrap();
+        assert_eq!(entry(&effective, &key).0, value, "{key} from the file");
+        let variable = format!("BERTH_LISTENER__PRIVATE__{}", name.to_uppercase());
+        let effective = resolve(&format!("{listen}{beside}"), &[(&variable, &text)], &[]).unwrap();
+        assert_eq!(entry(&effective, &key), (value, format!("env {variable}")), "{key}");
+        let again = resolve(&print::toml(&effective), &[], &[]).unwrap();
+        assert_eq!(entry(&effective, &key).0, entry(&again, &key).0);
+    }
+}
+
+#[test]
+fn listeners_are_told_by_their_names() {
+    let file =
+        format!("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n{LISTENER}[listener.b2]\nlisten = [\"127.0.0.1:2\"]\n");
+    let env: &[_] = &[
+        ("BERTH_LISTENER__B2__TRUSTED_PROXIES", ""),
+        ("BERTH_LISTENER__VPC_A__LISTEN", "127.0.0.1:3"),
+        ("BERTH_LISTENER__VPC_A__ENDPOINT_ID", "vpce-3"),
+    ];
+    let effective = resolve(&file, env, &[]).unwrap();
+    let names: Vec<&str> = effective.settings.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    assert_eq!(names, ["b2", "private", "vpc-a"]);
+    // Those who say nothing of proxies trust those of the server.
+    let proxies: Vec<usize> = effective.settings.listeners.iter().map(|own| own.trusted_proxies.len()).collect();
+    assert_eq!(proxies, [0, 1, 1]);
+    assert_eq!(entry(&effective, "listener.private.trusted_proxies"), (json!(["10.0.0.0/8"]), "default".to_owned()));
+    let printed = print::toml(&effective);
+    assert!(printed.contains("\n[listener.vpc-a]\nlisten ") && printed.contains("# env BERTH_LISTENER__VPC_A__LISTEN"));
+    let again = resolve(&printed, &[], &[]).unwrap();
+    let values = |effective: &Effective| {
+        effective.values.iter().map(|entry| (entry.key().into_owned(), entry.value.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&effective), values(&again));
+    assert_eq!(print::json(&effective)["settings"]["listener.vpc-a.endpoint_id"]["value"], json!("vpce-3"));
+}
+
+#[test]
+fn mistakes_about_listeners_are_told_with_line_and_nearest_name() {
+    let tls = "tls_cert = \"/a\"\ntls_key = \"/b\"\n";
+    let table: &[(String, &str)] = &[
+        (
+            format!("{LISTENER}tls_crt = \"/a\""),
+            "berth.toml:3: listener.private.tls_crt is not a setting; did you mean listener.private.tls_cert?",
+        ),
+        ("[listener.private]".to_owned(), "berth.toml:1: [listener.private] is empty; name an address with listen"),
+        (
+            "[listener.private]\napis = \"oci\"".to_owned(),
+            "berth.toml:0: listener.private.listen: is empty; name an address",
+        ),
+        (
+            "[listener]\nlisten = []".to_owned(),
+            "berth.toml:2: listener.listen is no section: write [listener.NAME] and its settings below",
+        ),
+        (
+            "listener = 1".to_owned(),
+            "berth.toml:1: listener is no section: write [listener.NAME] and its settings below",
+        ),
+        (
+            "[listener.Private]".to_owned(),
+            "berth.toml:1: [listener.Private]: a listener's name has lower-case letters, digits and -, at most 63 of them",
+        ),
+        ("[listners.a]".to_owned(), "berth.toml:1: [listners] is not a section; did you mean listener?"),
+        (
+            format!("{LISTENER}endpoint_id = \"eni-1\""),
+            "berth.toml:3: listener.private.endpoint_id: got \"eni-1\", expected an id such as vpce-1a2b3c4d: vpce- and \
+             lower-case letters, digits and dashes, or nothing",
+        ),
+        (
+            format!("{LISTENER}tls_cert = \"/a\""),
+            "berth.toml:3: listener.private.tls_cert: is set but listener.private.tls_key is not; TLS needs both",
+        ),
+        (
+            format!("{LISTENER}client_certificates = \"required\""),
+            "berth.toml:3: listener.private.client_certificates: is set but listener.private.client_ca is not",
+        ),
+        (
+            format!("{LISTENER}client_certificates = \"optional\"\nclient_ca = \"/c\""),
+            "berth.toml:3: listener.private.client_certificates: is set but listener.private.tls_cert is not",
+        ),
+        (
+            format!("{LISTENER}{tls}client_ca = \"/c\""),
+            "berth.toml:5: listener.private.client_ca: is set but listener.private.client_certificates is off; nobody is \
+             asked for one",
+        ),
+        (
+            format!("{LISTENER}proxy_protocol = \"require\""),
+            "berth.toml:3: listener.private.proxy_protocol: is set but listener.private.trusted_proxies is empty; nobody may \
+             send such a header",
+        ),
+        (
+            format!("{LISTENER}tls_versions = []"),
+            "berth.toml:3: listener.private.tls_versions: is empty; name 1.2, 1.3 or both",
+        ),
+        (
+            format!("{LISTENER}tls_versions = [\"1.1\"]"),
+            "berth.toml:3: listener.private.tls_versions: got [\"1.1\"], expected a list of: 1.2 or 1.3",
+        ),
+        (
+            "[server]\nclient_certificates = \"required\"".to_owned(),
+            "berth.toml:2: server.client_certificates: is set but server.client_ca is not",
+        ),
+    ];
+    for (file, expected) in table {
+        // A setting that nobody gave has no line.
+        let expected = expected.replace("berth.toml:0", "default");
+        assert_eq!(told(file, &[]), [expected], "{file}");
+    }
+    let table = [
+        ("BERTH_LISTENER__PRIVATE__LISTN", "; did you mean BERTH_LISTENER__PRIVATE__LISTEN?"),
+        ("BERTH_LISTENER__PRIVATE", ""),
+        ("BERTH_LISTENER____LISTEN", ""),
+    ];
+    for (name, hint) in table {
+        let told = told("", &[(name, "x")]);
+        assert!(told.len() == 1 && told[0].starts_with(&format!("env {name}: is not a setting{hint}")), "{told:?}");
+    }
+    assert_eq!(
+        told("", &[("BERTH_LISTENER__PRIVATE__APIS", "none")]),
+        ["env BERTH_LISTENER__PRIVATE__APIS: listener.private.apis: got \"none\", expected all, oci or aws"]
+    );
 }

@@ -26,6 +26,8 @@ mod ecr_names;
 mod ecr_requests;
 mod ecr_rights;
 mod elsewhere;
+mod endpoints;
+mod extra_fields;
 mod framing;
 mod graphs;
 mod hosts;

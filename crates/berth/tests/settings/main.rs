@@ -11,6 +11,7 @@ mod addresses;
 mod listeners;
 mod logs;
 mod metrics;
+mod named_listeners;
 mod registries;
 mod shutdown;
 mod tls;

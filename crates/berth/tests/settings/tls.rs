@@ -13,14 +13,14 @@ use tempfile::TempDir;
 
 use crate::support::builder;
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-fn certificate() -> CertifiedKey<KeyPair> {
+pub fn certificate() -> CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
 /// Written elsewhere and moved into place, as tools that renew certificates do.
-fn write(folder: &Path, certificate: &CertifiedKey<KeyPair>) {
+pub fn write(folder: &Path, certificate: &CertifiedKey<KeyPair>) {
     for (name, text) in [("key.pem", certificate.signing_key.serialize_pem()), ("cert.pem", certificate.cert.pem())] {
         std::fs::write(folder.join("new"), text).unwrap();
         std::fs::rename(folder.join("new"), folder.join(name)).unwrap();
@@ -33,7 +33,7 @@ fn start(folder: &Path) -> Server {
 }
 
 /// The end of a handshake with this certificate and no other.
-fn connect(
+pub fn connect(
     address: SocketAddr,
     certificate: &CertificateDer<'static>,
     versions: &[&'static SupportedProtocolVersion],

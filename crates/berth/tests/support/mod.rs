@@ -9,8 +9,14 @@ use berth_testkit::{ADMIN_SECRET, MIB, Server, ServerBuilder, berth_binary, with
 /// connection by mistake shows, the noise of thread arenas does not.
 const RSS_SLACK: u64 = 64 * MIB;
 
-/// `BERTH_TEST_BIN` names another binary than the one just built: one whose guards were switched off, say.
+/// `BERTH_TEST_BIN` names another binary than the one just built: one whose guards were switched off, say. Log-ins may fail as
+/// often as a test has them fail, all from one address.
 pub fn builder() -> ServerBuilder {
+    with_defaults().with_many_failed_logins()
+}
+
+/// The same, where few log-ins may fail, as by default.
+pub fn with_defaults() -> ServerBuilder {
     Server::builder(berth_binary("BERTH_TEST_BIN", env!("CARGO_BIN_EXE_berth")))
 }
 

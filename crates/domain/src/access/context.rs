@@ -33,11 +33,14 @@ pub const KEYS: &[&str] = &[
     "aws:SecureTransport",
     "aws:SourceIdentity",
     "aws:SourceIp",
+    "aws:SourceVpce",
     "aws:TokenIssueTime",
     "aws:UserAgent",
     "aws:userid",
     "aws:username",
     "aws:ViaAWSService",
+    "aws:VpcSourceIp",
+    "berth:ClientCertificateSubject",
 ];
 
 /// Keys of one tag each.
@@ -69,7 +72,11 @@ impl RequestContext<'_> {
     fn of_request(&self, key: &str) -> Option<Cow<'_, str>> {
         let circumstances = &self.caller.circumstances;
         Some(match key {
-            "aws:sourceip" => circumstances.source_ip?.to_canonical().to_string().into(),
+            // An address within a private network means nothing beside others: AWS has it under a key of its own.
+            "aws:sourceip" if self.endpoint_id().is_none() => self.source_ip()?,
+            "aws:vpcsourceip" => self.endpoint_id().and_then(|_| self.source_ip())?,
+            "aws:sourcevpce" => self.endpoint_id()?.into(),
+            "berth:clientcertificatesubject" => circumstances.client_certificate.as_deref()?.into(),
             "aws:securetransport" => boolean(circumstances.is_secure),
             "aws:useragent" => circumstances.user_agent.as_deref()?.into(),
             "aws:currenttime" => moment(self.now),
@@ -79,6 +86,16 @@ impl RequestContext<'_> {
             "aws:principalisawsservice" | "aws:viaawsservice" => "false".into(),
             _ => return None,
         })
+    }
+
+    fn source_ip(&self) -> Option<Cow<'_, str>> {
+        Some(self.caller.circumstances.source_ip?.to_canonical().to_string().into())
+    }
+
+    /// The id of the endpoint that the request came by, where that has one.
+    fn endpoint_id(&self) -> Option<&str> {
+        let name = self.caller.circumstances.endpoint.as_deref()?;
+        self.settings.endpoints.get(name)?.id.as_deref()
     }
 
     fn of_caller(&self, key: &str) -> Option<Cow<'_, str>> {

@@ -5,6 +5,7 @@
 //! nothing for one that does not exist, so that an answer tells nobody what there is.
 
 pub(crate) mod context;
+pub mod endpoints;
 pub(crate) mod facts;
 pub mod scopes;
 
@@ -213,6 +214,18 @@ impl Domain {
         around: Surroundings<'_>,
         read: impl FnOnce(Decision<'_>) -> T,
     ) -> T {
+        self.decision_with(caller, question, around, None, read)
+    }
+
+    /// The same with other identity policies than the caller's, where `identity` gives some.
+    fn decision_with<T>(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+        around: Surroundings<'_>,
+        identity: Option<&[Named]>,
+        read: impl FnOnce(Decision<'_>) -> T,
+    ) -> T {
         let context = RequestContext { caller, question, now: self.clock.now(), settings: &self.settings };
         let principal = principal_of(caller);
         let request = Request {
@@ -222,7 +235,14 @@ impl Domain {
             principal: &principal,
             context: &context,
         };
-        read(evaluate(&request, &policies_of(caller, &self.anonymous, around)))
+        let endpoint = self.endpoint_policy(caller);
+        let own = policies_of(caller, &self.anonymous, around);
+        let policies = Policies {
+            endpoint: endpoint.as_deref().map(AsRef::as_ref),
+            identity: identity.unwrap_or(own.identity),
+            ..own
+        };
+        read(evaluate(&request, &policies))
     }
 
     /// Tells why, as far as the caller's own policies say it. What policies of the resource say would tell whether it exists.

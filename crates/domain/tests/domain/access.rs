@@ -30,7 +30,7 @@ use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 21] = [
+const WITHOUT_CALLER: [&str; 22] = [
     "administrator",
     "authenticate",
     "authenticate_bearer",
@@ -49,13 +49,24 @@ const WITHOUT_CALLER: [&str; 21] = [
     "reset_administrator_key",
     "scrub",
     "set_administrator_key",
+    "share_quotas",
     "verify",
     "write_key_usage",
     "write_pull_times",
 ];
 /// What a handle that was given to a caller who may is good for, and what decides nothing.
-const AFTERWARDS: [&str; 8] =
-    ["open", "blob_address", "in_registry", "now", "read_blob", "regions", "registry_of", "settings"];
+const AFTERWARDS: [&str; 10] = [
+    "open",
+    "blob_address",
+    "in_registry",
+    "now",
+    "read_blob",
+    "regions",
+    "registry_of",
+    "settings",
+    "throttle",
+    "throttle_call",
+];
 /// What everybody with credentials may do about themselves, and a token that opens nothing beyond what its holder may.
 const FOR_EVERYBODY: [&str; 3] = ["caller_identity", "get_session_token", "issue_bearer"];
 

@@ -115,7 +115,7 @@ async fn other_accounts_need_both_sides() {
     let (domain, other) = (&registry.domain, AccountId::parse("111111111111").unwrap());
     registry.image("shared", "1", b"{}", &[]).await;
     let key = domain.create_account(&registry.admin, &other).await.unwrap();
-    let guest = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap();
+    let guest = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap();
     assert!(!may_pull(&registry, &guest, "shared").await, "all rights in one account are none in another");
     let share = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"ecr:BatchGetImage"}}"#;
     domain.set_repository_policy(&registry.admin, &name("shared"), share, true).await.unwrap();
@@ -126,7 +126,7 @@ async fn other_accounts_need_both_sides() {
     let operator = domain.operator_of(&other);
     let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ecr:*","Resource":"*"}}"#;
     domain.put_inline_policy(&operator, &Owner::user("administrator"), "none", deny).await.unwrap();
-    let guest = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap();
+    let guest = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap();
     assert!(!may_pull(&registry, &guest, "shared").await);
     // Nor does an administrator of another account administer the registry, or see this one's users.
     assert!(is_denied(&domain.list_accounts(&guest, "", 10).await));
@@ -147,7 +147,8 @@ async fn tags_and_circumstances_decide() {
     registry.user("alice", Some(policy)).await;
     let tags = |team: &str| vec![("team".to_owned(), team.to_owned())];
     domain.tag(admin, &Tagged::Principal(Owner::user("alice")), tags("core")).await.unwrap();
-    let from = |ip: &str, is_secure| Circumstances { source_ip: ip.parse().ok(), is_secure, user_agent: None };
+    let from =
+        |ip: &str, is_secure| Circumstances { source_ip: ip.parse().ok(), is_secure, ..Circumstances::default() };
     let alice = registry.again("alice").await;
     let table = [("10.1.2.3", true, "a", true), ("10.1.2.3", false, "a", false), ("11.1.2.3", true, "a", false)];
     for (ip, is_secure, repository, expected) in table {
@@ -272,7 +273,7 @@ async fn a54_what_is_revoked_ends_everything_that_came_of_it() {
     let works = async || {
         let mut works = Vec::new();
         for token in &tokens {
-            works.push(domain.authenticate("AWS", token.password.reveal().as_bytes()).await.is_ok());
+            works.push(domain.authenticate("AWS", token.password.reveal().as_bytes(), None).await.is_ok());
         }
         works.push(login(&registry, &assumed).await.is_ok());
         works.push(registry.session_caller(&of_user).await.is_ok());
@@ -301,7 +302,7 @@ async fn what_another_node_changed_counts_within_seconds() {
     let registry = TestRegistry::new().await;
     let alice = registry.user("alice", Some(PULL)).await;
     let key = registry.key_of("alice").await;
-    let login = async || registry.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await;
+    let login = async || registry.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await;
     login().await.unwrap();
     let other = registry.second_node().await;
     let id = alice.identity().unwrap().origin.clone();
@@ -336,7 +337,7 @@ async fn an_authorization_token_ends_after_twelve_hours() {
     let registry = TestRegistry::new().await;
     let alice = registry.user("alice", Some(&allow("ecr:*", "*"))).await;
     let token = registry.domain.get_authorization_token(&alice).unwrap();
-    let login = async || registry.domain.authenticate("AWS", token.password.reveal().as_bytes()).await;
+    let login = async || registry.domain.authenticate("AWS", token.password.reveal().as_bytes(), None).await;
     registry.clock.advance(Duration::from_hours(12) - Duration::from_millis(1));
     assert!(may_pull(&registry, &login().await.unwrap(), "a").await);
     registry.clock.advance(Duration::from_millis(1));
@@ -444,7 +445,7 @@ async fn an_account_goes_with_its_administrator_but_with_nobody_else() {
     domain.create_principal(&operator, new).await.unwrap();
     let kept = domain.delete_account(&registry.admin, &other).await;
     assert!(matches!(kept, Err(Error::Identity(IdentityError::Conflict(_)))), "{kept:?}");
-    let login = async || domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await;
+    let login = async || domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await;
     login().await.unwrap();
     domain.delete_principal(&operator, &Owner::user("alice")).await.unwrap();
     domain.delete_account(&registry.admin, &other).await.unwrap();

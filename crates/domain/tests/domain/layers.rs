@@ -107,14 +107,14 @@ async fn passes_of_one_kind_are_none_of_another() {
     let bearer = domain.issue_bearer(&caller, asked).await.unwrap();
     // Each is shown to its own door first, which keeps what it read.
     domain.authenticate_download(&download).await.unwrap();
-    domain.authenticate("AWS", login.reveal().as_bytes()).await.unwrap();
+    domain.authenticate("AWS", login.reveal().as_bytes(), None).await.unwrap();
     domain.authenticate_bearer(bearer.reveal()).await.unwrap();
     let wrong = |answer: Result<Caller, Error>| assert!(matches!(answer, Err(Error::WrongCredentials)), "{answer:?}");
     for other in [login.reveal(), bearer.reveal(), "", "x"] {
         wrong(domain.authenticate_download(other).await);
     }
     wrong(domain.authenticate_bearer(&download).await);
-    wrong(domain.authenticate("AWS", download.as_bytes()).await);
+    wrong(domain.authenticate("AWS", download.as_bytes(), None).await);
 }
 
 #[tokio::test]

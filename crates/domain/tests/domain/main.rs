@@ -5,6 +5,8 @@
 mod access;
 mod backup;
 mod backup_faults;
+mod endpoints;
+mod failed_logins;
 mod garbage;
 mod identity;
 mod images;
@@ -25,5 +27,6 @@ mod repository_policies;
 mod sizes;
 mod tags;
 mod templates;
+mod throttling;
 mod two_doors;
 mod uploads;

@@ -34,7 +34,7 @@ pub async fn two_accounts() -> (TestRegistry, Caller) {
     })
     .await;
     let key = registry.domain.create_account(&registry.admin, &other()).await.unwrap();
-    let theirs = registry.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap();
+    let theirs = registry.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap();
     (registry, theirs)
 }
 
@@ -194,7 +194,7 @@ async fn a_registry_comes_and_goes_with_its_account() {
     assert!(second.registry_of(Some(&other()), Some(&region(EAST))).await.is_ok());
 
     // What stood in the registry's policy does not come back with the next account of that id.
-    let theirs = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap();
+    let theirs = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap();
     let open =
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":"*"}}"#;
     for region in [HERE, EAST].map(region) {

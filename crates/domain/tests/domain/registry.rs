@@ -180,7 +180,7 @@ impl TestRegistry {
             self.domain.delete_access_key(&self.admin, name, newest.id.as_str()).await.unwrap();
         }
         let key = self.key_of(name).await;
-        self.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap()
+        self.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap()
     }
 
     /// Whom temporary credentials stand for: a signature made with them is checked.
@@ -213,7 +213,7 @@ impl TestRegistry {
             path_style: PathStyle::Normalized,
         };
         let shown = Presented::require(&request)?;
-        self.domain.authenticate_signed(&request, &shown, &demands).await
+        self.domain.authenticate_signed(&request, &shown, &demands, None).await
     }
 
     /// The principals of keys whose secret is sealed for nothing but the key's id.
@@ -227,6 +227,12 @@ impl TestRegistry {
     /// Another node on the same database.
     pub async fn second_node(&self) -> Domain {
         open(self.folder.path(), self.url.as_deref(), &self.settings, &self.clock, &self.key).await
+    }
+
+    /// Another node on the same database, with a name of its own.
+    pub async fn node(&self, name: &str) -> Domain {
+        let parts = parts(self.folder.path(), self.url.as_deref(), &self.settings, &self.clock, &self.key).await;
+        Domain::open(Parts { node: name.to_owned(), ..parts }).await.unwrap()
     }
 
     /// The same registry after its process ended and began again, perhaps with other settings.

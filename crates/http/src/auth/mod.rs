@@ -8,13 +8,16 @@ mod basic;
 mod challenge;
 mod token;
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use berth_domain::{Caller, Circumstances, Domain, Error};
 use berth_oci::endpoint::Endpoint;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use crate::server::ClientOrigin;
+use crate::server::{ClientCertificate, ClientOrigin, ListenerName};
 
 pub use basic::{Credentials, parse_basic};
 pub(crate) use challenge::{BASIC, challenge};
@@ -66,19 +69,24 @@ pub async fn caller(domain: &Domain, parts: &Parts) -> Result<Caller, Error> {
     let caller = match (presented(&parts.headers)?, download_pass(parts)) {
         (Presented::Nothing, Some(pass)) if is_download(parts) => domain.authenticate_download(pass).await?,
         (_, Some(_)) => return Err(Error::WrongCredentials),
-        (presented, None) => of_header(domain, presented).await?,
+        (presented, None) => of_header(domain, presented, address(parts)).await?,
     };
     Ok(caller.under(circumstances(parts)))
 }
 
-async fn of_header(domain: &Domain, presented: Presented) -> Result<Caller, Error> {
+async fn of_header(domain: &Domain, presented: Presented, from: Option<IpAddr>) -> Result<Caller, Error> {
     Ok(match presented {
         Presented::Nothing => Caller::anonymous(),
         Presented::Basic(credentials) => {
-            domain.authenticate(&credentials.user, credentials.password.as_bytes()).await?
+            domain.authenticate(&credentials.user, credentials.password.as_bytes(), from).await?
         }
         Presented::Bearer(token) => domain.authenticate_bearer(&token).await?,
     })
+}
+
+/// The client's address; none behind a Unix socket.
+pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ClientOrigin>().and_then(|origin| origin.address)
 }
 
 /// What conditions of policies may ask about a request.
@@ -89,5 +97,7 @@ pub(crate) fn circumstances(parts: &Parts) -> Circumstances {
         source_ip: origin.and_then(|origin| origin.address),
         is_secure: origin.is_some_and(|origin| origin.is_secure),
         user_agent: user_agent.map(str::to_owned),
+        endpoint: parts.extensions.get::<ListenerName>().map(|name| Arc::clone(&name.0)),
+        client_certificate: parts.extensions.get::<Arc<ClientCertificate>>().map(|client| Arc::clone(&client.subject)),
     }
 }

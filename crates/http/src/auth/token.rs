@@ -66,6 +66,7 @@ impl TokenEndpoint {
             Presented::Nothing if !self.domain.settings().hands_out_tokens => return Err(Error::Unauthenticated.into()),
             Presented::Nothing | Presented::Basic(_) => super::caller(&self.domain, parts).await?,
         };
+        self.domain.throttle_call(&caller, "ecr", "GetAuthorizationToken")?;
         let asked = scopes::asked(query.all("scope"));
         let registry = crate::registry::for_oci(&self.domain, &caller, parts).await?;
         Ok(registry.issue_bearer(&caller, asked).await?)

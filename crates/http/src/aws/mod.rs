@@ -6,17 +6,17 @@ mod signed;
 
 use std::sync::Arc;
 
-use berth_aws::protocol::{Form, ProtocolError, Service};
+use berth_aws::protocol::{Form, ProtocolError, Service, query};
 use berth_aws::{iam::IAM, sts::STS};
 use berth_domain::Domain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::ecr;
-use crate::query::{Failure, respond};
+use crate::query::{Failure, respond, retry_after};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -96,11 +96,15 @@ impl AwsDoor {
     async fn query(&self, call: &Call) -> Response<ResponseBody> {
         let form = call.form();
         let api = form.as_ref().ok().and_then(QueryApi::of);
-        let (status, xml) = match self.queried(call, api, form).await {
-            Ok(answer) => answer,
-            Err(failure) => respond(api.unwrap_or(QueryApi::Sts).service(), Err(failure), &call.request_id),
-        };
-        render(status, "text/xml", xml, api.map_or("aws", QueryApi::signing_name))
+        let label = api.map_or("aws", QueryApi::signing_name);
+        match self.queried(call, api, form).await {
+            Ok((status, xml)) => render(status, "text/xml", xml, label),
+            Err(failure) => {
+                let wait = failure.retry_after();
+                let (status, xml) = respond(api.unwrap_or(QueryApi::Sts).service(), Err(failure), &call.request_id);
+                told_to_wait(render(status, "text/xml", xml, label), wait)
+            }
+        }
     }
 
     async fn queried(
@@ -113,6 +117,9 @@ impl AwsDoor {
         let signed_for = api.map_or_else(|| vec!["sts", "iam"], |api| vec![api.signing_name()]);
         let (caller, _) = signed::caller(&self.domain, call, &signed_for).await?;
         let form = form?;
+        if let Some((api, operation)) = api.and_then(|api| Some((api, api.operation(&form)?))) {
+            self.domain.throttle_call(&caller, api.signing_name(), operation)?;
+        }
         match api {
             Some(QueryApi::Iam) => Ok(crate::iam::answer(&self.domain, &caller, &form, &call.request_id).await),
             Some(QueryApi::Sts) => Ok(crate::sts::answer(&self.domain, &caller, &form, &call.request_id).await),
@@ -128,8 +135,9 @@ impl AwsDoor {
             ecr::answer(&self.domain, &caller, call, target).await
         }
         .await;
+        let wait = answered.as_ref().err().and_then(ecr::Failure::retry_after);
         let (status, body) = ecr::respond(&self.domain, answered);
-        render(status, "application/x-amz-json-1.1", body, "ecr")
+        told_to_wait(render(status, "application/x-amz-json-1.1", body, "ecr"), wait)
     }
 }
 
@@ -170,6 +178,14 @@ impl QueryApi {
         }
     }
 
+    /// The operation that a form names, where there is one.
+    fn operation(self, form: &Form) -> Option<&'static str> {
+        match self {
+            Self::Iam => crate::iam::operation_of(form),
+            Self::Sts => query::operation(&STS, form).ok().map(|operation| operation.name),
+        }
+    }
+
     /// What signatures of its requests are made for.
     const fn signing_name(self) -> &'static str {
         match self {
@@ -191,12 +207,13 @@ fn no_operation(form: &Form) -> ProtocolError {
 
 /// Says no to a request whose body was not read, in the words of its protocol.
 fn refuse(domain: &Domain, call: &Call, error: berth_domain::Error) -> Response<ResponseBody> {
+    let wait = retry_after(&error);
     if call.parts.headers.contains_key(TARGET) {
         let (status, body) = ecr::respond(domain, Err(error.into()));
-        return render(status, "application/x-amz-json-1.1", body, "ecr");
+        return told_to_wait(render(status, "application/x-amz-json-1.1", body, "ecr"), wait);
     }
     let (status, xml) = respond(&STS, Err(error.into()), &call.request_id);
-    render(status, "text/xml", xml, "aws")
+    told_to_wait(render(status, "text/xml", xml, "aws"), wait)
 }
 
 /// Only these APIs, for a listener of their own.
@@ -218,6 +235,14 @@ fn render(status: StatusCode, content_type: &'static str, body: String, label: &
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.extensions_mut().insert(RouteLabel(label));
+    response
+}
+
+/// With how many seconds to wait, where that helps.
+fn told_to_wait(mut response: Response<ResponseBody>, seconds: Option<u64>) -> Response<ResponseBody> {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

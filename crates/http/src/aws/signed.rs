@@ -6,7 +6,7 @@ use berth_domain::{Caller, Domain, Error};
 use http::header::HOST;
 
 use super::Call;
-use crate::auth::circumstances;
+use crate::auth::{address, circumstances};
 
 /// The region that clients sign requests to IAM and STS for, which have one endpoint for all regions.
 const GLOBAL: &str = "us-east-1";
@@ -14,7 +14,7 @@ const GLOBAL: &str = "us-east-1";
 /// Goes on where a call shows credentials of somebody, whether they are right or not.
 pub(super) async fn ensure_known(domain: &Domain, call: &Call) -> Result<(), Error> {
     let shown = Presented::require(&request(call, &borrowed(&headers(call))))?;
-    domain.ensure_known_signer(&shown).await
+    domain.ensure_known_signer(&shown, address(&call.parts)).await
 }
 
 /// Who signed a call to a service that clients know by one of these names, and for which region.
@@ -36,7 +36,7 @@ pub(super) async fn caller(domain: &Domain, call: &Call, services: &[&str]) -> R
         payload_sha256: call.body_sha256,
         path_style: PathStyle::Normalized,
     };
-    let caller = domain.authenticate_signed(&request, &shown, &demands).await?;
+    let caller = domain.authenticate_signed(&request, &shown, &demands, address(&call.parts)).await?;
     Ok((caller.under(circumstances(&call.parts)), shown.scope().region.clone()))
 }
 

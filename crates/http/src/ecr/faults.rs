@@ -69,6 +69,15 @@ impl Exception {
 }
 
 impl Failure {
+    /// How many seconds a client should wait before it asks again, where that helps.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Domain(error) => query::retry_after(error),
+            Self::Upload { error, .. } => query::retry_after(error),
+            Self::Protocol(_) | Self::NoAddress | Self::NotServed(_) => None,
+        }
+    }
+
     fn exception(&self, account: &str) -> Exception {
         match self {
             Self::Protocol(ProtocolError::Validation(_)) => refuse("InvalidParameterException", &validation(self)),
@@ -124,6 +133,7 @@ fn of_domain(error: &Error, account: &str) -> Exception {
         | Error::ExpiredLogin
         | Error::InvalidClientToken
         | Error::ExpiredToken
+        | Error::Throttled { .. }
         | Error::Signature(_)
         | Error::WrongServerKey
         | Error::RestoreUnfinished(_)
@@ -142,6 +152,7 @@ fn shared(error: &Error) -> Exception {
         "IncompleteSignature" => "IncompleteSignatureException",
         "MissingAuthenticationToken" => "MissingAuthenticationTokenException",
         "SignatureDoesNotMatch" => "InvalidSignatureException",
+        "ThrottlingException" => "ThrottlingException",
         "InternalFailure" | "ServiceUnavailable" => "ServerException",
         _ => "InvalidParameterException",
     };

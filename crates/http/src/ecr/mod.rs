@@ -47,6 +47,7 @@ macro_rules! dispatch {
 /// Answers one call: the operation that the header `X-Amz-Target` names.
 pub(crate) async fn answer(domain: &Domain, caller: &Caller, call: &Call, target: &str) -> Answer<String> {
     let operation = json::operation(&ECR, target)?;
+    domain.throttle_call(caller, "ecr", operation.name)?;
     let context = &Context::new(domain, caller, call);
     let body = &call.body;
     if operation.name == "UploadLayerPart" {

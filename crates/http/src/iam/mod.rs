@@ -53,6 +53,11 @@ async fn called(call: &Call<'_>, form: &Form, request_id: &str) -> Answer<String
     dispatch(call, service, operation, form, request_id).await
 }
 
+/// The name of the operation that a form names, where there is one.
+pub(crate) fn operation_of(form: &Form) -> Option<&'static str> {
+    find(form).ok().map(|(_, operation)| operation.name)
+}
+
 /// The operation that a form names: one of Berth's own, or one of IAM.
 fn find(form: &Form) -> Result<(&'static Service, &'static Operation), ProtocolError> {
     match operation(&BERTH, form) {

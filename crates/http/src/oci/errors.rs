@@ -139,6 +139,8 @@ impl From<Error> for Refusal {
             Error::TooManyUploads { .. } => {
                 refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests).header(RETRY_AFTER, RETRY_SECONDS)
             }
+            Error::Throttled { retry_after } => refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests)
+                .header(RETRY_AFTER, retry_after.as_secs().to_string()),
             Error::ReadOnly | Error::Damaged(_) => unavailable(message),
             Error::OutOfSpace => refuse(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
             Error::Body(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid).header(CONNECTION, "close"),

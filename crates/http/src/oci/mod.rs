@@ -79,6 +79,9 @@ impl OciDoor {
         let registry = registry::for_oci(&self.domain, caller, &call.parts).await?;
         let domain = registry.as_ref();
         let method = call.parts.method.clone();
+        if let Some(operation) = counted_as(&endpoint, &method) {
+            domain.throttle(caller, operation)?;
+        }
         if let Some((action, name)) = judged_as(&endpoint, &method) {
             // The domain asks again; here it comes before anything of the request is looked at.
             domain.allow_beforehand(caller, action, name).await?;
@@ -137,6 +140,14 @@ fn judged_as<'a>(endpoint: &'a Endpoint, method: &Method) -> Option<(Action, &'a
         _ => return None,
     };
     Some((action, name))
+}
+
+/// The operation of ECR that a request counts as, where quotas are set; asking whether one is let in counts as none.
+fn counted_as(endpoint: &Endpoint, method: &Method) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Catalog if method == Method::GET => Some(Action::DescribeRepositories.as_str()),
+        _ => judged_as(endpoint, method).map(|(action, _)| action.as_str()),
+    }
 }
 
 fn not_allowed(caller: &Caller, endpoint: &Endpoint, method: &Method) -> Refusal {

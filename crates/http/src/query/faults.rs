@@ -27,6 +27,14 @@ impl From<IdentityError> for Failure {
 }
 
 impl Failure {
+    /// How many seconds a client should wait before it asks again, where that helps.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Domain(error) => retry_after(error),
+            Self::Protocol(_) => None,
+        }
+    }
+
     /// The HTTP status and the fault that a server of this protocol answers.
     pub fn fault(&self, protocol: Protocol) -> (u16, Fault) {
         match self {
@@ -34,6 +42,14 @@ impl Failure {
             Self::Protocol(error @ ProtocolError::Answer(_)) => internal(error),
             Self::Protocol(error) => (error.http_status(), error.fault(protocol)),
         }
+    }
+}
+
+/// How many seconds a client should wait after an error of the domain, where that helps.
+pub fn retry_after(error: &Error) -> Option<u64> {
+    match error {
+        Error::Throttled { retry_after } => Some(retry_after.as_secs()),
+        _ => None,
     }
 }
 
@@ -47,6 +63,7 @@ pub fn fault(error: &Error) -> (u16, Fault) {
         Error::Signature(kind) => signature(kind),
         Error::Identity(kind) => identity(kind),
         Error::RegistryUnknown(_) => refuse(400, "ValidationError", error),
+        Error::Throttled { .. } => refuse(400, "ThrottlingException", &"Rate exceeded"),
         Error::ReadOnly | Error::OutOfSpace => refuse(503, "ServiceUnavailable", error),
         Error::Database(StoreError::Unavailable(_)) | Error::BlobStore(BlobStoreError::Unavailable { .. }) => {
             tracing::error!(%error, "the registry cannot reach its stores");
@@ -171,6 +188,7 @@ mod tests {
             (IdentityError::NotYours(String::new()).into(), 403, "AccessDenied"),
             (IdentityError::SessionToken.into(), 403, "AccessDenied"),
             (Error::RegistryUnknown(String::new()), 400, "ValidationError"),
+            (Error::Throttled { retry_after: std::time::Duration::from_secs(1) }, 400, "ThrottlingException"),
             (Error::ReadOnly, 503, "ServiceUnavailable"),
             (Error::OutOfSpace, 503, "ServiceUnavailable"),
             (Error::UploadUnknown, 500, "InternalFailure"),

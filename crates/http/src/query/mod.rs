@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use faults::{Failure, fault};
+pub use faults::{Failure, fault, retry_after};
 
 /// Reads the input of an operation from a form. A text with the character NUL is refused whatever its shape says, because
 /// databases refuse it too.

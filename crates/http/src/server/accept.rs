@@ -10,17 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
-use super::activity::Activity;
-use super::connection;
+use super::connection::{self, Arrival};
+use super::entrance::Entrance;
 use super::listener::Listener;
-use super::origin::ConnectionInfo;
 use super::request_id::RequestId;
-use super::service::{ConnectionContext, ServerContext};
+use super::service::ServerContext;
 use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
-use super::zero_copy::FileSender;
 
 /// How long nothing is accepted when the process is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -42,7 +39,6 @@ const FULL_BODY: &str = "\r\n\r\ntoo many connections\n";
 /// Takes connections from one or more listeners.
 pub(crate) struct Acceptor {
     pub(crate) server: Arc<ServerContext>,
-    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) phase: PhaseWatch,
@@ -54,13 +50,13 @@ impl Acceptor {
     }
 
     /// Accepts until the server drains; the listener is closed then.
-    pub(crate) async fn run(self: Arc<Self>, listener: Listener) {
+    pub(crate) async fn run(self: Arc<Self>, listener: Listener, entrance: Arc<Entrance>) {
         let mut phase = self.phase.clone();
         loop {
             tokio::select! {
                 () = phase.reached(Phase::Draining) => return,
                 accepted = listener.accept() => match accepted {
-                    Ok((transport, peer)) => self.admit(transport, peer),
+                    Ok((transport, peer)) => self.admit(&entrance, transport, peer),
                     Err(error) if belongs_to_one_client(&error) => tracing::debug!(%error, "a client went at once"),
                     Err(error) => {
                         tracing::warn!(%error, "no connection can be accepted; trying again soon");
@@ -71,31 +67,22 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, transport: Transport, peer: Option<IpAddr>) {
+    fn admit(&self, entrance: &Arc<Entrance>, transport: Transport, peer: Option<IpAddr>) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return self.turn_away(transport);
+            return self.turn_away(entrance, transport);
         };
         if let Transport::Tcp(stream) = &transport {
             self.bound_windows(stream);
         }
-        let tls = self.tls.clone().filter(|_| matches!(transport, Transport::Tcp(_)));
-        let (transport, outgoing) = match transport {
-            Transport::Tcp(stream) if tls.is_none() => {
-                let outgoing = Arc::default();
-                (Transport::Files(FileSender::new(stream, Arc::clone(&outgoing))), Some(outgoing))
-            }
-            other => (other, None),
-        };
-        let context = Arc::new(ConnectionContext {
+        let arrival = Arrival {
             server: Arc::clone(&self.server),
-            info: ConnectionInfo { peer, tls: tls.is_some() },
-            rejection: Arc::default(),
-            activity: Arc::<Activity>::default(),
-            outgoing,
+            entrance: Arc::clone(entrance),
+            transport,
+            peer,
             is_crowded: self.open() >= MANY,
-            _place: place,
-        });
-        tokio::spawn(connection::serve(transport, tls, context, self.phase.clone()));
+            place,
+        };
+        tokio::spawn(connection::serve(arrival, self.phase.clone()));
     }
 
     /// How many connections there are.
@@ -116,11 +103,11 @@ impl Acceptor {
         }
     }
 
-    fn turn_away(&self, transport: Transport) {
+    fn turn_away(&self, entrance: &Entrance, transport: Transport) {
         metrics::counter!("berth_http_connections_refused_total").increment(1);
         let id = self.server.request_ids.next();
         tracing::debug!(request_id = %id, "a connection is turned away: too many");
-        let speaks_plainly = self.tls.is_none() || matches!(transport, Transport::Unix(_));
+        let speaks_plainly = entrance.security.is_none() || matches!(transport, Transport::Unix(_));
         if !speaks_plainly {
             return;
         }

@@ -1,5 +1,6 @@
 //! One connection, from the handshake to the close.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,21 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::activity::Activity;
+use super::client_certificate::ClientCertificate;
+use super::entrance::Entrance;
 use super::guarded_io::{GuardedIo, IoLimits, Protocol};
-use super::service::{ConnectionContext, RequestService};
+use super::origin::ConnectionInfo;
+use super::service::{ConnectionContext, RequestService, ServerContext};
 use super::settings::ServerSettings;
 use super::shutdown::{Phase, PhaseWatch};
 use super::transport::Transport;
+use super::zero_copy::FileSender;
 
 /// What hyper may buffer of a body in either direction; a larger block of a file goes out by itself. It also must hold a whole
 /// head. Each piece of an upload changes threads, so few and large ones cost less.
@@ -36,26 +44,33 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 type Io = GuardedIo<Transport>;
 
+/// A client that was let in, before it said anything.
+pub(crate) struct Arrival {
+    pub(crate) server: Arc<ServerContext>,
+    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) transport: Transport,
+    /// The peer's address; `None` for a Unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whether many others were there when it came.
+    pub(crate) is_crowded: bool,
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
 /// Serves a connection to its end.
-pub(crate) async fn serve(
-    transport: Transport,
-    tls: Option<TlsAcceptor>,
-    context: Arc<ConnectionContext>,
-    mut phase: PhaseWatch,
-) {
+pub(crate) async fn serve(arrival: Arrival, mut phase: PhaseWatch) {
     let connections = metrics::gauge!("berth_http_connections");
     connections.increment(1);
     let mut cut = phase.clone();
     tokio::select! {
         () = cut.reached(Phase::Cutting) => {}
-        () = run(transport, tls, context, &mut phase) => {}
+        () = run(arrival, &mut phase) => {}
     }
     connections.decrement(1);
 }
 
-async fn run(transport: Transport, tls: Option<TlsAcceptor>, context: Arc<ConnectionContext>, phase: &mut PhaseWatch) {
+async fn run(arrival: Arrival, phase: &mut PhaseWatch) {
+    let Some((transport, context)) = greet(arrival).await else { return };
     let settings = &context.server.settings;
-    let Some(transport) = secured(transport, tls, settings.header_timeout).await else { return };
     let limits = IoLimits {
         max_header_bytes: settings.max_header_bytes,
         header_timeout: settings.header_timeout,
@@ -76,17 +91,52 @@ async fn run(transport: Transport, tls: Option<TlsAcceptor>, context: Arc<Connec
     }
 }
 
-/// The TLS handshake, where there is one.
-async fn secured(transport: Transport, tls: Option<TlsAcceptor>, longest: Duration) -> Option<Transport> {
-    match (tls, transport) {
-        (Some(acceptor), Transport::Tcp(stream)) => handshake(acceptor, stream, longest).await,
-        (_, transport) => Some(transport),
+/// What comes before the first request: who is behind a proxy, and the TLS handshake.
+async fn greet(arrival: Arrival) -> Option<(Transport, Arc<ConnectionContext>)> {
+    let Arrival { server, entrance, mut transport, mut peer, is_crowded, place } = arrival;
+    let longest = server.settings.header_timeout;
+    if let Transport::Tcp(stream) = &mut transport
+        && entrance.asks_proxy(peer)
+    {
+        peer = entrance.behind(stream, peer, longest).await?;
     }
+    let (mut outgoing, mut client, mut is_tls) = (None, None, false);
+    let transport = match (&entrance.security, transport) {
+        (Some(security), Transport::Tcp(stream)) => {
+            let stream = handshake(security.acceptor(), stream, longest).await?;
+            client = shown(&stream);
+            is_tls = true;
+            Transport::Tls(Box::new(stream))
+        }
+        (None, Transport::Tcp(stream)) => {
+            let files = outgoing.insert(Arc::default());
+            Transport::Files(FileSender::new(stream, Arc::clone(files)))
+        }
+        (_, transport) => transport,
+    };
+    let context = ConnectionContext {
+        server,
+        entrance,
+        info: ConnectionInfo { peer, tls: is_tls },
+        client,
+        rejection: Arc::default(),
+        activity: Arc::<Activity>::default(),
+        outgoing,
+        is_crowded,
+        _place: place,
+    };
+    Some((transport, Arc::new(context)))
 }
 
-async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, longest: Duration) -> Option<Transport> {
+/// The certificate that the client showed.
+fn shown(stream: &TlsStream<TcpStream>) -> Option<Arc<ClientCertificate>> {
+    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+    ClientCertificate::read(certificate).map(Arc::new)
+}
+
+async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, longest: Duration) -> Option<TlsStream<TcpStream>> {
     match timeout(longest, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some(Transport::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a TLS handshake failed");
             None

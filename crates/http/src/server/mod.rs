@@ -2,7 +2,7 @@
 //! time-outs, limits, draining, access log and figures.
 //!
 //! Begin with [`Server::bind`] and [`Handler`]. A connection goes through these, in this order:
-//! `listener` -> `accept` (limit on connections) -> `connection` (TLS, protocol) -> `guarded_io` (framing by
+//! `listener` -> `accept` (limit on connections) -> `connection` (PROXY header, TLS, protocol) -> `guarded_io` (framing by
 //! [`head_guard`], time-outs) -> hyper -> `service` (ids, panics, unread bodies) -> the handler.
 //!
 //! It knows nothing of registries, and decides nothing about requests that are well formed.
@@ -11,12 +11,15 @@ mod accept;
 mod activity;
 mod address;
 mod body;
+mod client_certificate;
 mod connection;
+mod entrance;
 mod figures;
 mod guarded_io;
 pub mod head_guard;
 mod listener;
 mod origin;
+pub mod proxy_header;
 mod rate;
 mod record;
 mod request_id;
@@ -37,22 +40,25 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_rustls::TlsAcceptor;
 
 pub use address::{AddressError, Cidr, ListenAddress};
 pub use body::{BodyError, FileSlice, RequestBody, ResponseBody};
+pub use client_certificate::ClientCertificate;
+pub use entrance::ListenerName;
 pub use figures::settle as settle_figures;
 pub use origin::{ClientOrigin, ConnectionInfo};
 pub(crate) use origin::{requested_base, requested_host, requested_scheme};
 pub use record::{AccessLog, Answered, RouteLabel};
 pub use request_id::RequestId;
-pub use settings::{ContinueTrace, ServerError, ServerSettings, TlsFiles};
+pub use settings::{ClientCertificates, ContinueTrace, ListenerSettings, ProxyProtocol, ServerError, ServerSettings};
+pub use settings::{TlsFiles, TlsVersion};
 
 use accept::Acceptor;
+use entrance::Entrance;
 use listener::Listener;
 use service::ServerContext;
 use shutdown::{Phase, PhaseWatch, phases};
-use tls::Certificate;
+use tls::Security;
 
 /// How often the certificate files are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
@@ -84,58 +90,66 @@ pub struct Server;
 
 impl Server {
     /// Takes all addresses, reads the certificate, and is ready to run. Must be called inside a Tokio runtime.
-    pub fn bind(mut settings: ServerSettings, handler: Arc<dyn Handler>) -> Result<BoundServer, ServerError> {
-        if settings.listen.is_empty() {
-            return Err(ServerError::NoAddress);
+    pub fn bind(settings: ServerSettings, handler: Arc<dyn Handler>) -> Result<BoundServer, ServerError> {
+        Self::bind_all(settings, handler, Vec::new())
+    }
+
+    /// The same with further listeners, each with its rules and its handler. Limits, time-outs and the end are for all
+    /// together.
+    pub fn bind_all(
+        settings: ServerSettings,
+        handler: Arc<dyn Handler>,
+        further: Vec<(ListenerSettings, Arc<dyn Handler>)>,
+    ) -> Result<BoundServer, ServerError> {
+        let mut listeners = Vec::new();
+        for (own, handler) in std::iter::once((settings.default_listener(), handler)).chain(further) {
+            let addresses = own.listen.clone();
+            let entrance = Arc::new(Entrance::open(own, handler)?);
+            for address in &addresses {
+                listeners.push((Listener::bind(address)?, Arc::clone(&entrance)));
+            }
         }
-        if let Some(url) = settings.public_url.take() {
-            let checked = origin::public_url(&url).ok_or(ServerError::PublicUrl(url))?;
-            settings.public_url = Some(checked);
-        }
-        let certificate = settings.tls.clone().map(Certificate::load).transpose()?;
-        let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-        let listeners = settings.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
         let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let (sender, phase) = phases();
         let acceptor = Acceptor {
-            server: Arc::new(ServerContext { handler, settings, request_ids: request_id::RequestIds::new() }),
-            tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
+            server: Arc::new(ServerContext { settings, request_ids: request_id::RequestIds::new() }),
             places: Arc::new(Semaphore::new(places)),
             refusals: Acceptor::polite_refusals(),
             phase,
         };
-        Ok(BoundServer { listeners, certificate, acceptor: Arc::new(acceptor), phase: sender, place_count: places })
+        Ok(BoundServer { listeners, acceptor: Arc::new(acceptor), phase: sender, place_count: places })
     }
 }
 
 /// A server that holds its addresses. Clients can connect from now on; they are served when it runs.
 pub struct BoundServer {
-    listeners: Vec<Listener>,
-    certificate: Option<Arc<Certificate>>,
+    listeners: Vec<(Listener, Arc<Entrance>)>,
     acceptor: Arc<Acceptor>,
     phase: watch::Sender<Phase>,
     place_count: usize,
 }
 
 impl BoundServer {
-    /// One URL for each listener, in the order of the settings; `unix:/path` for Unix sockets.
+    /// One URL for each address, in the order of the settings, the default listener's first; `unix:/path` for Unix sockets.
     pub fn urls(&self) -> Vec<String> {
-        self.listeners.iter().map(|listener| listener.url(self.certificate.is_some())).collect()
+        self.listeners.iter().map(|(listener, entrance)| listener.url(entrance.security.is_some())).collect()
     }
 
     /// The TCP addresses, with the ports that were free.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(Listener::local_addr).collect()
+        self.listeners.iter().filter_map(|(listener, _)| listener.local_addr()).collect()
     }
 
     /// Serves until `shutdown` is ready. Then no connection is accepted any more, requests under way are finished
     /// within the shutdown time-out, and what is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        if let Some(certificate) = self.certificate {
-            tokio::spawn(renew(certificate, self.acceptor.phase.clone()));
+        let mut secure: Vec<_> = self.listeners.iter().filter_map(|(_, entrance)| entrance.security.clone()).collect();
+        secure.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        if !secure.is_empty() {
+            tokio::spawn(renew(secure.into(), self.acceptor.phase.clone()));
         }
-        for listener in self.listeners {
-            tokio::spawn(Arc::clone(&self.acceptor).run(listener));
+        for (listener, entrance) in self.listeners {
+            tokio::spawn(Arc::clone(&self.acceptor).run(listener, entrance));
         }
         shutdown.await;
         let longest = self.acceptor.server.settings.shutdown_timeout;
@@ -161,9 +175,9 @@ async fn all_left(places: &Semaphore, count: usize, longest: Duration) -> bool {
     timeout(longest, places.acquire_many(count)).await.is_ok()
 }
 
-/// Looks at the certificate files again and again. Content is compared, not times: mounted secrets are switched by
+/// Looks at the files of certificates again and again. Content is compared, not times: mounted secrets are switched by
 /// symbolic links.
-async fn renew(certificate: Arc<Certificate>, mut phase: PhaseWatch) {
+async fn renew(secure: Arc<[Arc<Security>]>, mut phase: PhaseWatch) {
     let mut ticks = interval(CERTIFICATE_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -171,7 +185,7 @@ async fn renew(certificate: Arc<Certificate>, mut phase: PhaseWatch) {
             () = phase.reached(Phase::Draining) => return,
             _ = ticks.tick() => {}
         }
-        let certificate = Arc::clone(&certificate);
-        let _ = tokio::task::spawn_blocking(move || certificate.reload()).await;
+        let secure = Arc::clone(&secure);
+        let _ = tokio::task::spawn_blocking(move || secure.iter().for_each(|security| security.reload())).await;
     }
 }

@@ -15,9 +15,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span};
 
-use super::Handler;
 use super::activity::Activity;
 use super::body::{BodyLimits, Leftover, RequestBody, ResponseBody};
+use super::client_certificate::ClientCertificate;
+use super::entrance::Entrance;
 use super::guarded_io::{Rejection, RejectionCell, STAND_IN_METHOD};
 use super::origin::{ClientOrigin, ConnectionInfo, is_trusted};
 use super::rate::RateMeter;
@@ -33,7 +34,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// What all connections of a server share.
 pub(crate) struct ServerContext {
-    pub(crate) handler: Arc<dyn Handler>,
     pub(crate) settings: ServerSettings,
     pub(crate) request_ids: RequestIds,
 }
@@ -47,6 +47,9 @@ impl ServerContext {
 /// One connection, as its requests see it. Whoever holds it holds the connection's place among `max_connections`.
 pub(crate) struct ConnectionContext {
     pub(crate) server: Arc<ServerContext>,
+    pub(crate) entrance: Arc<Entrance>,
+    /// Whom the client's certificate names, where it showed one.
+    pub(crate) client: Option<Arc<ClientCertificate>>,
     pub(crate) info: ConnectionInfo,
     pub(crate) rejection: RejectionCell,
     pub(crate) activity: Arc<Activity>,
@@ -97,10 +100,10 @@ impl ConnectionContext {
     /// Names the request, and says in its extensions where it comes from.
     fn record(&self, parts: &mut http::request::Parts, body: &RequestBody) -> Record {
         let settings = &self.server.settings;
-        let trusted = is_trusted(&settings.trusted_proxies, self.info.peer);
+        let proxies = &self.entrance.trusted_proxies;
+        let trusted = is_trusted(proxies, self.info.peer);
         let id = trusted.then(|| given(&parts.headers)).flatten().unwrap_or_else(|| self.server.request_ids.next());
-        let public_url = settings.public_url.as_deref();
-        let origin = ClientOrigin::find(self.info, &parts.headers, &settings.trusted_proxies, public_url);
+        let origin = ClientOrigin::find(self.info, &parts.headers, proxies, self.entrance.public_url.as_deref());
         let record = Record {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -115,6 +118,12 @@ impl ConnectionContext {
         parts.extensions.insert(id);
         parts.extensions.insert(self.info);
         parts.extensions.insert(origin);
+        if let Some(name) = &self.entrance.name {
+            parts.extensions.insert(name.clone());
+        }
+        if let Some(client) = &self.client {
+            parts.extensions.insert(Arc::clone(client));
+        }
         record
     }
 
@@ -127,7 +136,7 @@ impl ConnectionContext {
         span: Span,
     ) -> Response<ResponseBody> {
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let handler = Arc::clone(&self.server.handler);
+        let handler = Arc::clone(&self.entrance.handler);
         let work = AssertUnwindSafe(async move { handler.call(request).await }).catch_unwind();
         let work = id.scope(async move {
             let done = work.await;

@@ -17,14 +17,74 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Everything an operator may set about the socket side.
+/// Versions of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+/// Which clients a listener lets in by their certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// The authorities that they must come from, as a PEM file, which is read again when its content changes.
+    pub ca: PathBuf,
+    /// Whether nobody comes in without one.
+    pub required: bool,
+    /// Names of which a certificate must bear one, as its subject (RFC 4514), its common name or an alternative name.
+    /// Empty: any.
+    pub names: Vec<String>,
+}
+
+/// Whether proxies say by the PROXY protocol who is behind them. Only peers in `trusted_proxies` are ever believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do not: such a header is garbage.
+    #[default]
+    Off,
+    /// Trusted proxies may; everybody else is as with `Off`.
+    Accept,
+    /// Every connection must be a trusted proxy's and begin with a header; others are closed.
+    Require,
+}
+
+/// One listener's own rules.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Its name; `None` for the default one.
+    pub name: Option<Arc<str>>,
+    /// Where to listen; at least one.
+    pub listen: Vec<ListenAddress>,
+    /// TLS for every TCP address; Unix sockets stay plain.
+    pub tls: Option<TlsFiles>,
+    /// Versions of TLS that are spoken; at least one.
+    pub tls_versions: Vec<TlsVersion>,
+    /// Certificates that clients are asked for; needs `tls`.
+    pub client_certificates: Option<ClientCertificates>,
+    /// What TCP connections begin with.
+    pub proxy_protocol: ProxyProtocol,
+    /// Peers whose PROXY, `X-Forwarded-*` and `X-Request-Id` headers count.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The URL under which clients reach the registry, where it differs from what they connect to.
+    pub public_url: Option<String>,
+}
+
+/// Everything an operator may set about the socket side. What is about one listener is about the default one.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// Where to listen; at least one.
     pub listen: Vec<ListenAddress>,
     /// TLS for every TCP address; Unix sockets stay plain.
     pub tls: Option<TlsFiles>,
-    /// How long a request head (from its first byte) or a TLS handshake may take.
+    /// Versions of TLS that are spoken; at least one.
+    pub tls_versions: Vec<TlsVersion>,
+    /// Certificates that clients are asked for; needs `tls`.
+    pub client_certificates: Option<ClientCertificates>,
+    /// What TCP connections begin with.
+    pub proxy_protocol: ProxyProtocol,
+    /// How long a request head (from its first byte), a PROXY header or a TLS handshake may take.
     pub header_timeout: Duration,
     /// How long a peer may move no byte of a body, in either direction.
     pub body_timeout: Duration,
@@ -59,6 +119,9 @@ impl Default for ServerSettings {
         Self {
             listen: vec![ListenAddress::Tcp("127.0.0.1:5000".to_owned())],
             tls: None,
+            tls_versions: vec![TlsVersion::V1_2, TlsVersion::V1_3],
+            client_certificates: None,
+            proxy_protocol: ProxyProtocol::Off,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
@@ -71,6 +134,28 @@ impl Default for ServerSettings {
             public_url: None,
             continue_trace: None,
             access_log: None,
+        }
+    }
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        ServerSettings::default().default_listener()
+    }
+}
+
+impl ServerSettings {
+    /// What is about the default listener.
+    pub(crate) fn default_listener(&self) -> ListenerSettings {
+        ListenerSettings {
+            name: None,
+            listen: self.listen.clone(),
+            tls: self.tls.clone(),
+            tls_versions: self.tls_versions.clone(),
+            client_certificates: self.client_certificates.clone(),
+            proxy_protocol: self.proxy_protocol,
+            trusted_proxies: self.trusted_proxies.clone(),
+            public_url: self.public_url.clone(),
         }
     }
 }
@@ -105,6 +190,17 @@ pub enum ServerError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The authorities of clients' certificates could be read but not used.
+    #[error("the authorities of clients in {} cannot be used: {reason}", path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Clients were to show certificates where nothing is encrypted.
+    #[error("a listener without TLS cannot ask clients for certificates")]
+    NotEncrypted,
     /// The public URL is not of the form `http(s)://host[:port][/path]`.
     #[error("the public URL `{0}` must begin with http:// or https://, name a host, and have no query")]
     PublicUrl(String),

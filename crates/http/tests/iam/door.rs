@@ -58,7 +58,7 @@ impl Door {
         };
         let domain = Domain::open(parts).await.unwrap();
         let key = domain.reset_administrator_key().await.unwrap();
-        let admin = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes()).await.unwrap();
+        let admin = domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await.unwrap();
         Self { domain, admin, answered: Mutex::default(), _folder: folder }
     }
 
@@ -106,7 +106,7 @@ impl Door {
     pub async fn login(&self, answer: &Value) -> Caller {
         let part = |name: &str| answer["AccessKey"][name].as_str().unwrap().to_owned();
         let secret = part("SecretAccessKey");
-        self.domain.authenticate(&part("AccessKeyId"), secret.as_bytes()).await.unwrap()
+        self.domain.authenticate(&part("AccessKeyId"), secret.as_bytes(), None).await.unwrap()
     }
 
     /// Every page of a listing with `size` items a page: the items' texts at `member`, by page.

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod bodies;
+mod client_certificates;
 mod framing;
 mod http2;
 mod limits;
+mod listeners;
 mod origins;
+mod proxy_protocol;
 mod running;
 mod shutdown;
 mod tls;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_http::server::{BodyError, ClientOrigin, ConnectionInfo, RequestBody, RequestId, ResponseBody, RouteLabel};
-use berth_http::server::{FileSlice, Handler, ListenAddress, Server, ServerError, ServerSettings};
+use berth_http::server::{ClientCertificate, FileSlice, Handler, ListenAddress, ListenerName, ListenerSettings};
+use berth_http::server::{Server, ServerError, ServerSettings};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Request, Response, StatusCode};
@@ -38,6 +39,8 @@ pub enum Event {
 
 pub struct Running {
     pub address: SocketAddr,
+    /// Those of all listeners, that of the default one first.
+    pub addresses: Vec<SocketAddr>,
     pub urls: Vec<String>,
     pub events: mpsc::UnboundedReceiver<Event>,
     /// Lets `/wait` go on.
@@ -52,17 +55,23 @@ pub fn settings() -> ServerSettings {
 
 impl Running {
     pub fn start(settings: ServerSettings) -> Self {
+        Self::start_all(settings, Vec::new())
+    }
+
+    pub fn start_all(settings: ServerSettings, further: Vec<ListenerSettings>) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let go_on = Arc::new(Notify::new());
         let handler = TestHandler { events: sender, go_on: Arc::clone(&go_on) };
-        let server = Server::bind(settings, Arc::new(handler)).unwrap();
-        let urls = server.urls();
-        let address = server.local_addrs().first().copied().unwrap_or_else(|| "0.0.0.0:0".parse().unwrap());
+        let handler: Arc<dyn Handler> = Arc::new(handler);
+        let further = further.into_iter().map(|own| (own, Arc::clone(&handler))).collect();
+        let server = Server::bind_all(settings, Arc::clone(&handler), further).unwrap();
+        let (urls, addresses) = (server.urls(), server.local_addrs());
+        let address = addresses.first().copied().unwrap_or_else(|| "0.0.0.0:0".parse().unwrap());
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { address, urls, events, go_on, stop, done }
+        Self { address, addresses, urls, events, go_on, stop, done }
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -220,8 +229,10 @@ fn origin(request: &Request<RequestBody>) -> Response<ResponseBody> {
     let origin: &ClientOrigin = extensions.get().unwrap();
     let connection: &ConnectionInfo = extensions.get().unwrap();
     let id: &RequestId = extensions.get().unwrap();
+    let listener = extensions.get::<ListenerName>().map_or("none", |name| &name.0);
+    let shown = extensions.get::<Arc<ClientCertificate>>().map_or("none", |client| &client.subject);
     let text = format!(
-        "client={} base={} peer={} tls={} id={id}",
+        "client={} base={} peer={} tls={} id={id} listener={listener} shown={shown}",
         origin.address.map_or_else(|| "none".to_owned(), |address| address.to_string()),
         origin.base_url.as_deref().unwrap_or("none"),
         connection.peer.map_or_else(|| "none".to_owned(), |peer| peer.to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use berth_http::server::{Server, ServerError, ServerSettings, TlsFiles};
 use rcgen::{CertifiedKey, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -16,15 +16,15 @@ use crate::running::*;
 
 const REQUEST: &[u8] = b"GET /origin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-fn certificate() -> CertifiedKey<KeyPair> {
+pub fn certificate() -> CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub fn files(folder: &Path) -> TlsFiles {
     TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") }
 }
 
-fn write(files: &TlsFiles, certificate: &CertifiedKey<KeyPair>) {
+pub fn write(files: &TlsFiles, certificate: &CertifiedKey<KeyPair>) {
     std::fs::write(&files.key, certificate.signing_key.serialize_pem()).unwrap();
     std::fs::write(&files.cert, certificate.cert.pem()).unwrap();
 }
@@ -35,17 +35,39 @@ async fn connect(
     versions: &[&'static rustls::SupportedProtocolVersion],
     alpn: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    over_versions(running.connect().await, certificate, versions, alpn, None).await
+}
+
+/// A client that trusts this certificate, and shows one of its own.
+pub async fn over(
+    stream: TcpStream,
+    certificate: &CertificateDer<'static>,
+    shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    over_versions(stream, certificate, rustls::ALL_VERSIONS, &[], shown).await
+}
+
+pub async fn over_versions(
+    stream: TcpStream,
+    certificate: &CertificateDer<'static>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    alpn: &[&str],
+    shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match shown {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::try_from("localhost").unwrap();
-    patiently(TlsConnector::from(Arc::new(config)).connect(name, running.connect().await)).await
+    patiently(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
 
 async fn works_with(running: &Running, certificate: &CertificateDer<'static>) -> bool {

@@ -4,6 +4,7 @@ mod challenge;
 mod create_on_push;
 mod database;
 mod duration;
+mod entrance;
 mod former_store;
 mod host;
 mod listen;
@@ -13,6 +14,7 @@ mod pattern;
 mod plain;
 mod several;
 mod size;
+mod throttle;
 mod url;
 
 use serde_json::Value;
@@ -21,6 +23,7 @@ use super::setting::Setting;
 
 pub use challenge::Challenge;
 pub use database::DatabaseUrl;
+pub use entrance::{Apis, ClientRule, EndpointId, ProxyProtocol, TlsVersion};
 pub use former_store::{BucketUrl, FormerStore};
 pub use listen::ListenAddress;
 pub use log::{LogFilter, LogFormat};

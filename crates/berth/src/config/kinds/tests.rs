@@ -4,6 +4,7 @@ use std::time::Duration;
 use berth_aws::AccountId;
 use berth_aws::registry_host::HostTemplate;
 use berth_domain::settings::CreateOnPush;
+use berth_domain::throttle::{Profile, RateRule};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -68,6 +69,17 @@ fn pushes_that_make_repositories() {
     for wrong in [json!(1), json!(["template"]), Value::Null] {
         assert_eq!(CreateOnPush::read(&wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn quotas() {
+    check::<Profile>(&[("off", Some(json!("off"))), ("ecr", Some(json!("ecr"))), ("on", None), ("", None)]);
+    check::<RateRule>(&[
+        ("PutImage=20/40", Some(json!("ecr:PutImage=20/40"))),
+        ("principal:*=0.5", Some(json!("principal:*=0.5"))),
+        ("PushImage=20", None),
+        ("", None),
+    ]);
 }
 
 #[test]
@@ -197,6 +209,12 @@ fn lists_and_nothing() {
     ]);
     check::<Challenge>(&[("auto", Some(json!("auto"))), ("bearer", Some(json!("bearer"))), ("Basic", None)]);
     check::<LogFormat>(&[("text", Some(json!("text"))), ("json", Some(json!("json"))), ("yaml", None)]);
+    check::<ClientRule>(&[("required", Some(json!("required"))), ("Off", None), ("", None)]);
+    check::<ProxyProtocol>(&[("require", Some(json!("require"))), ("v1", None)]);
+    check::<TlsVersion>(&[("1.3", Some(json!("1.3"))), ("1.1", None), ("1.20", None)]);
+    check::<Apis>(&[("aws", Some(json!("aws"))), ("AWS", None)]);
+    let long = format!("vpce-{}", "a".repeat(65));
+    check::<EndpointId>(&[("vpce-0a-1", Some(json!("vpce-0a-1"))), ("vpce-", None), ("vpce-A", None), (&long, None)]);
     check::<bool>(&[("true", Some(json!(true))), ("false", Some(json!(false))), ("yes", None), ("", None)]);
     check::<u64>(&[("007", Some(json!(7))), ("", None), ("9223372036854775808", None), ("-1", None), ("1e3", None)]);
     check::<u32>(&[("4294967295", Some(json!(4_294_967_295_u32))), ("4294967296", None)]);
