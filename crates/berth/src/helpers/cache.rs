@@ -21,6 +21,8 @@ use crate::remote::credentials::{Found, Source};
 /// Switches the cache off.
 const SWITCH: &str = "BERTH_CREDENTIAL_CACHE";
 const MOST_BYTES: u64 = 64 * 1024;
+/// The bits of a mode that say what a file's group and everybody else may do.
+const OTHERS_BITS: u32 = 6;
 
 /// The file of one registry and source.
 pub struct Cache {
@@ -47,7 +49,8 @@ impl Cache {
         let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).ok()?;
         let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok()?;
         let about = file.metadata().ok()?;
-        let is_private = about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0;
+        let is_private =
+            about.uid() == rustix::process::geteuid().as_raw() && about.mode().trailing_zeros() >= OTHERS_BITS;
         if !is_private || !about.is_file() {
             return None;
         }
@@ -73,7 +76,9 @@ impl Cache {
 
     /// Forgets everything of a host.
     pub fn erase(host: &Host) {
-        folder(&variable).into_iter().for_each(|folder| erase_in(&folder, host));
+        if let Some(folder) = folder(&variable) {
+            erase_in(&folder, host);
+        }
     }
 }
 

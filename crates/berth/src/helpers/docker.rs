@@ -85,15 +85,14 @@ fn get() -> Result<String, String> {
     };
     let way = way.map_err(failed)?;
     let cache = Cache::of(&host, &way.found);
-    let password = match cache.as_ref().and_then(Cache::read) {
-        Some(kept) => kept,
-        None => {
-            let login = within_patience(way.login(&host)).map_err(failed)?;
-            if let (Some(cache), Some(until)) = (&cache, token::good_until(login.ends)) {
-                cache.write(&login.password, until);
-            }
-            login.password
+    let password = if let Some(kept) = cache.as_ref().and_then(Cache::read) {
+        kept
+    } else {
+        let login = within_patience(way.login(&host)).map_err(failed)?;
+        if let (Some(cache), Some(until)) = (&cache, token::good_until(login.ends)) {
+            cache.write(&login.password, until);
         }
+        login.password
     };
     Ok(json!({ "ServerURL": server, "Username": USER, "Secret": *password }).to_string())
 }

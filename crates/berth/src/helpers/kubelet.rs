@@ -66,7 +66,7 @@ pub fn run() -> ExitCode {
 fn answer(text: &str) -> Result<Value, Failure> {
     let request = parse(text)?;
     let Some(host) = Host::of_image(&request.image) else { return Ok(response(None)) };
-    let way = match identity(request)? {
+    let way = match identity(&request)? {
         Some(identity) => Way::by(identity),
         None => Way::find()?,
     };
@@ -89,7 +89,7 @@ fn parse(text: &str) -> Result<Request, Failure> {
 }
 
 /// Who pulls, where the kubelet sends the token of a pod's service account.
-fn identity(request: Request) -> Result<Option<WebIdentity>, Failure> {
+fn identity(request: &Request) -> Result<Option<WebIdentity>, Failure> {
     if request.service_account_token.is_empty() {
         return Ok(None);
     }
@@ -154,7 +154,7 @@ mod tests {
                 "apiVersion": API_VERSION, "kind": REQUEST, "image": "a.example/b",
                 "serviceAccountToken": "hush", "serviceAccountAnnotations": annotations,
             });
-            identity(parse(&text.to_string()).unwrap()).map(|found| found.unwrap().role_arn)
+            identity(&parse(&text.to_string()).unwrap()).map(|found| found.unwrap().role_arn)
         };
         let (ours, theirs) = ("berth.dev/role-arn", "eks.amazonaws.com/role-arn");
         assert_eq!(role(json!({ ours: "o", theirs: "t" })).unwrap(), "o");

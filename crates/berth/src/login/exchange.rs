@@ -1,4 +1,4 @@
-//! From the provider's answer to an id token ("OpenID Connect Core 1.0", 3.1.2.7 to 3.1.3.7; RFC 9207).
+//! From the provider's answer to an id token ("`OpenID` Connect Core 1.0", 3.1.2.7 to 3.1.3.7; RFC 9207).
 //!
 //! The token comes from the provider itself over TLS, so its signature is not what makes it believed here; the registry's STS
 //! verifies it.

@@ -1,6 +1,6 @@
 //! `berth login`: people come in through the company's identity provider.
 //!
-//! The authorization code flow of OpenID Connect with PKCE, by a browser and an address of this machine (RFC 8252): the
+//! The authorization code flow of OIDC with PKCE, by a browser and an address of this machine (RFC 8252): the
 //! provider is asked what it offers ([`provider`]), the browser brings the code back ([`callback`]), the code is exchanged
 //! for an id token ([`exchange`]), and the registry's STS gives a session of a role for that. Whatever does not fit ends in
 //! a page with status 400, no session, and nothing written.

@@ -1,4 +1,4 @@
-//! The identity provider: what it says of itself ("OpenID Connect Discovery 1.0"), and where the browser goes.
+//! The identity provider: what it says of itself ("`OpenID` Connect Discovery 1.0"), and where the browser goes.
 
 use reqwest::Url;
 use serde::Deserialize;

@@ -22,7 +22,7 @@ impl Secrets {
         let text = || {
             let mut bytes = Zeroizing::new([0; 32]);
             random.fill(&mut *bytes);
-            Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes))
+            Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
         };
         Self { state: text(), nonce: text(), verifier: text() }
     }
