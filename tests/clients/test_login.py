@@ -1,11 +1,9 @@
 """`berth login` by an identity provider that speaks TLS, as every real one does; and a push with what it wrote."""
 
-import base64
 import hashlib
 import json
 import ssl
 import subprocess
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,14 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from support.federation import ROLE, federation, with_role
+from support.federation import ROLE, Issuer, base64url, federation, with_role
 from support.server import die_with_parent
 
 pytestmark = [pytest.mark.needs_berth, pytest.mark.once]
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @contextmanager
@@ -44,20 +38,23 @@ def identity_provider(certificates):
         def do_GET(self):
             url = urlsplit(self.path)
             if url.path == "/.well-known/openid-configuration":
-                endpoints = {"authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token"}
-                self.answer(200, json.dumps({"issuer": issuer} | endpoints).encode())
+                names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
+                document = {"issuer": issuer.url} | {name: f"{issuer.url}/{path}" for name, path in names.items()}
+                self.answer(200, json.dumps(document).encode())
+                return
+            if url.path == "/keys":
+                self.answer(200, json.dumps(issuer.keys).encode())
                 return
             asked = {name: values[0] for name, values in parse_qs(url.query).items()}
             assert asked["code_challenge_method"] == "S256"
             codes["the-code"] = asked
-            self.answer(302, Location=f"{asked['redirect_uri']}?code=the-code&state={asked['state']}&iss={issuer}")
+            self.answer(302, Location=f"{asked['redirect_uri']}?code=the-code&state={asked['state']}&iss={issuer.url}")
 
         def do_POST(self):
             form = {name: values[0] for name, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()}
             asked = codes.pop(form["code"])
             assert base64url(hashlib.sha256(form["code_verifier"].encode()).digest()) == asked["code_challenge"]
-            claims = {"iss": issuer, "aud": asked["client_id"], "sub": "alice", "exp": int(time.time()) + 300, "nonce": asked["nonce"]}
-            token = ".".join(base64url(part) for part in (b"{}", json.dumps(claims).encode(), b"signature"))
+            token = issuer.token("alice", asked["client_id"], nonce=asked["nonce"])
             tokens.append(token)
             self.answer(200, json.dumps({"id_token": token, "access_token": "x", "token_type": "Bearer"}).encode())
 
@@ -66,7 +63,7 @@ def identity_provider(certificates):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "server.crt", certificates / "server.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    issuer = f"https://127.0.0.1:{server.server_port}"
+    issuer = Issuer(f"https://127.0.0.1:{server.server_port}")
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield issuer, tokens
@@ -74,9 +71,9 @@ def identity_provider(certificates):
         server.shutdown()
 
 
-def begun(home, berth_bin, issuer, url, *more):
+def begun(home, berth_bin, issuer, url, *more, role=ROLE):
     """A login that waits for the browser, and the address that the browser is to go to."""
-    command = [berth_bin, "login", "--issuer", issuer, "--client-id", "berth", "--role-arn", ROLE]
+    command = [berth_bin, "login", "--issuer", issuer, "--client-id", "berth", "--role-arn", role]
     command += ["--endpoint-url", url, "--no-browser", *more]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
     login = subprocess.Popen(command, env=home.env, text=True, preexec_fn=die_with_parent, **pipes)
@@ -91,7 +88,7 @@ def test_a_person_logs_in_and_pushes(home, registry, berth_bin, certificates, co
     layout, digest = one
     ca = certificates / "ca.crt"
     with identity_provider(certificates) as (issuer, tokens), federation(registry, lambda token: token in tokens) as front:
-        login, address = begun(home, berth_bin, issuer, front, "--issuer-ca", ca)
+        login, address = begun(home, berth_bin, issuer.url, front, "--issuer-ca", ca)
         # The browser: it knows the authority, and follows the redirect to the program.
         page = requests.get(address, verify=ca, timeout=30)
         assert (page.status_code, page.url.split("?")[0].endswith("/callback")) == (200, True), page.text
@@ -115,7 +112,7 @@ def test_a_person_logs_in_and_pushes(home, registry, berth_bin, certificates, co
 
 def test_a_provider_with_an_unknown_certificate_is_not_asked(home, registry, berth_bin, certificates):
     with identity_provider(certificates) as (issuer, tokens):
-        command = [berth_bin, "login", "--issuer", issuer, "--client-id", "berth", "--role-arn", ROLE, "--no-browser"]
+        command = [berth_bin, "login", "--issuer", issuer.url, "--client-id", "berth", "--role-arn", ROLE, "--no-browser"]
         said = home.run(*command, "--endpoint-url", registry.url, fails=True)
         assert "cannot be reached" in said and "certificate" in said.lower(), said
         assert not tokens and not (home.path / ".aws").exists()

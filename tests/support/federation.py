@@ -1,6 +1,8 @@
 """A role, and somebody who vouches for whoever has the one token: what stands for an identity provider where the test is not about it."""
 
+import base64
 import json
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,6 +12,10 @@ import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from support.aws import REGION
 
@@ -83,3 +89,52 @@ def federation(registry, knows=lambda token: token == TOKEN):
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Issuer:
+    """Signs tokens with a key of its own (ES256). Where nobody asks it for its keys they go into a file."""
+
+    def __init__(self, url):
+        self.url = url
+        self.key = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def keys(self):
+        """The key set that verifies its tokens."""
+        numbers = self.key.public_key().public_numbers()
+        x, y = (base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+        return {"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "one", "x": x, "y": y}]}
+
+    @property
+    def name(self):
+        """What ARNs and condition keys have of it."""
+        return self.url.removeprefix("https://")
+
+    def token(self, subject, audience, **claims):
+        """A token for five minutes."""
+        now = int(time.time())
+        claims = {"iss": self.url, "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + 300} | claims
+        head = {"typ": "JWT", "alg": "ES256", "kid": "one"}
+        signed = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        r, s = decode_dss_signature(self.key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    def trusted(self, registry, role, audience, subject):
+        """The registry's administrator trusts it, and makes a role for one subject of it that may do everything; gives its ARN."""
+        iam(registry, "CreateOpenIDConnectProvider", Url=self.url, **{"ClientIDList.member.1": audience})
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Federated": f"arn:aws:iam::000000000000:oidc-provider/{self.name}"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringEquals": {f"{self.name}:aud": audience, f"{self.name}:sub": subject}},
+            },
+        }
+        iam(registry, "CreateRole", RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+        iam(registry, "PutRolePolicy", RoleName=role, PolicyName="all", PolicyDocument=json.dumps(RIGHTS))
+        return f"arn:aws:iam::000000000000:role/{role}"
