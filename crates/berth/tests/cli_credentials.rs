@@ -250,7 +250,7 @@ fn the_other_actions_are_those_of_the_protocol() {
     }
     refuses(&program.run_as(DOCKER, &["store"], stored.as_bytes()), &["stores no logins", "credHelpers"]);
     for action in ["get", "erase", "store"] {
-        refuses(&program.run_as(DOCKER, &[action], &[b'x'; 300_000]), &["too long"]);
+        refuses(&program.run_as(DOCKER, &[action], &vec![b'x'; 300_000]), &["too long"]);
         refuses(&program.run_as(DOCKER, &[action], b"\xff\xfe"), &["no text"]);
     }
 }

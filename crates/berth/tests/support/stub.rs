@@ -96,7 +96,7 @@ fn serve(stream: &TcpStream, answering: &Answering, log: &Mutex<Vec<Asked>>) {
     let Some(asked) = read(&mut reader) else { return };
     log.lock().unwrap().push(asked.clone());
     let Answer { status, headers, body } = answering(&asked);
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}: {value}\r\n"));
     let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let mut out = stream;
     let _ = out.write_all((head + &body).as_bytes());
