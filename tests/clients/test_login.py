@@ -51,7 +51,8 @@ def identity_provider(certificates):
             self.answer(302, Location=f"{asked['redirect_uri']}?code=the-code&state={asked['state']}&iss={issuer.url}")
 
         def do_POST(self):
-            form = {name: values[0] for name, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()}
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            form = {name: values[0] for name, values in parse_qs(body).items()}
             asked = codes.pop(form["code"])
             assert base64url(hashlib.sha256(form["code_verifier"].encode()).digest()) == asked["code_challenge"]
             token = issuer.token("alice", asked["client_id"], nonce=asked["nonce"])

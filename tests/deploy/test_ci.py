@@ -1,4 +1,7 @@
-"""The pipeline files and the kubelet's configuration: read, and what is ours in them is run. No GitHub, GitLab or Kubernetes runs here."""
+"""The pipeline files and the kubelet's configuration: read, and what is ours in them is run.
+
+No GitHub, GitLab or Kubernetes runs here.
+"""
 
 import json
 import os
@@ -125,7 +128,8 @@ def test_gitlab_ci(runner, registry):
         environment = job["variables"] | ours | {"BERTH_ID_TOKEN": TOKEN, "CI_JOB_ID": "7", "CI_COMMIT_SHA": "0123abcd"}
         for line in job["script"] + job["after_script"]:
             runner.run("sh", "-e", "-c", line, env=environment)
-        wrong = runner.run("bash", "-eo", "pipefail", "-c", job["script"][0], env=environment | {"BERTH_ID_TOKEN": "wrong"}, fails=True)
+        environment["BERTH_ID_TOKEN"] = "wrong"
+        wrong = runner.run("bash", "-eo", "pipefail", "-c", job["script"][0], env=environment, fails=True)
         assert TOKEN not in wrong
     image = f"{registry.host}/{job['variables']['REPOSITORY']}:0123abcd"
     asked = [line for line in ran(runner) if not line.startswith("docker run")]

@@ -1,4 +1,4 @@
-"""A role, and somebody who vouches for whoever has the one token: what stands for an identity provider where the test is not about it."""
+"""Who vouches for others: an issuer of tokens, and what stands for one where a test is not about it."""
 
 import base64
 import json
