@@ -6,6 +6,8 @@ use berth_aws::Region;
 use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
+pub use crate::federation::settings::Federation;
+
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOnPush {
@@ -69,6 +71,8 @@ pub struct Settings {
     pub upload_ttl: Duration,
     /// How far the clocks of clients that sign requests may be off.
     pub clock_skew: Duration,
+    /// Identity providers.
+    pub federation: Federation,
 }
 
 impl Settings {
@@ -100,6 +104,7 @@ impl Settings {
             gc_grace: Duration::from_hours(24),
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
+            federation: Federation::default(),
         }
     }
 }
