@@ -1,4 +1,4 @@
-//! A49, A69, A71: issuers that lead elsewhere, floods that would have one asked, and addresses that only this machine can reach.
+//! A46, A49, A69, A71: issuers that lead elsewhere, floods that would have one asked, and addresses that only this machine can reach.
 
 use berth_testkit::aws::{Keys, expect_fault};
 use berth_testkit::issuer::{Issuer, TokenKey};
@@ -132,7 +132,7 @@ fn a71_a_provider_that_is_inside_is_refused_when_it_is_asked() {
 }
 
 #[test]
-fn a71_what_is_not_signed_opens_nothing_else() {
+fn a46_what_nobody_signed_opens_no_other_operation() {
     let key = TokenKey::new("one");
     let issuer = Issuer::start(&key);
     attack_on(reaching(&issuer, "127.0.0.1/32"), |server| {
