@@ -114,7 +114,7 @@ def test_a_job_pushes_with_crane(federated, issuer, roles, home, one):
     """What the action `aws-actions/configure-aws-credentials` does, by AWS's command line, and then crane."""
     registry, (_, _, jobs) = federated.registry, roles
     token = home.file("token", issuer.github("team/app", "refs/heads/main"))
-    home.env |= {"AWS_ENDPOINT_URL": registry.url, "AWS_REGION": REGION, "NO_PROXY": "*", "AWS_PAGER": ""}
+    home.env |= {"AWS_ENDPOINT_URL": registry.url, "AWS_DEFAULT_REGION": REGION, "NO_PROXY": "*", "AWS_PAGER": ""}
     given = home.out(
         AWS, "sts", "assume-role-with-web-identity", "--role-arn", jobs, "--role-session-name", "job",
         "--web-identity-token", f"file://{token}", "--output", "json",

@@ -83,13 +83,16 @@ impl Slot {
         self.kept(now, age).filter(|keys| token.has_key_in(keys))
     }
 
-    /// Keeps keys that are younger than those that are there.
+    /// Keeps keys.
     fn keep(&self, keys: KeySet, at: Timestamp) {
-        self.with(|known| {
-            if known.kept.as_ref().is_none_or(|kept| kept.at <= at) {
-                known.kept = Some(Kept { keys: Arc::new(keys), at });
-            }
-        });
+        self.with(|known| known.kept = Some(Kept { keys: Arc::new(keys), at }));
+    }
+
+    /// Keeps keys that somebody else fetched, where they are younger than those that are there.
+    fn keep_if_younger(&self, keys: KeySet, at: Timestamp) {
+        if self.with(|known| known.kept.as_ref().is_none_or(|kept| kept.at < at)) {
+            self.keep(keys, at);
+        }
     }
 
     /// Notes that the issuer is asked now, unless it was a moment ago.
@@ -102,9 +105,9 @@ impl Slot {
     }
 }
 
-/// Whether `at` is less than `span` ago. A clock that was set back makes nothing old.
+/// Whether `at` is less than `span` away: what a clock that was set back left in the future is no younger than that.
 fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
-    now < at.after(span)
+    now < at.after(span) && at < now.after(span)
 }
 
 /// The keys of all issuers, and who asks for them.
@@ -202,7 +205,7 @@ impl Domain {
         let saved = self.database.read(move |txn| properties::get(txn, &name).map_err(Error::from)).await?;
         let Some(saved) = saved.and_then(|saved| serde_json::from_slice::<Saved>(&saved).ok()) else { return Ok(()) };
         if let Some(keys) = STANDARD.decode(saved.document).ok().and_then(|document| KeySet::parse(&document).ok()) {
-            slot.keep(keys, saved.at);
+            slot.keep_if_younger(keys, saved.at);
         }
         Ok(())
     }

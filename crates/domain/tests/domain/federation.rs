@@ -374,6 +374,17 @@ async fn keys_rotate() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nobody_from_asking() {
+    let case = case().await;
+    case.good().await.unwrap();
+    case.registry.clock.set_back(Duration::from_hours(48));
+    let second = Signer::new("two");
+    case.internet.serve(&[&second]);
+    assert_eq!(kind(case.assume(&second.sign(&case.claims())).await), "opens");
+    assert_eq!(kind(case.good().await), "invalid");
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_asks_the_issuer_no_more_than_one_would() {
     let case = case().await;
     case.good().await.unwrap();
