@@ -33,6 +33,9 @@ fn a49_a_flood_of_unknown_keys_has_the_issuer_asked_no_more() {
     });
 }
 
+/// Changes what an issuer shows.
+type Change<'c> = Box<dyn Fn() + 'c>;
+
 #[test]
 fn a69_an_issuer_that_leads_elsewhere_is_not_followed() {
     let key = TokenKey::new("one");
@@ -41,7 +44,6 @@ fn a69_an_issuer_that_leads_elsewhere_is_not_followed() {
     let (own, other) = (issuer.url(), evil.url());
     let redirect = format!("HTTP/1.1 302 Found\r\nLocation: {other}{discovery}\r\nContent-Length: 0\r\n\r\n");
     let keys_elsewhere = "https://169.254.169.254/latest/meta-data";
-    type Change<'c> = Box<dyn Fn() + 'c>;
     let changes: [(&str, Change<'_>); 6] = [
         ("a redirect", Box::new(|| issuer.raw(discovery, &redirect))),
         ("a redirect of the keys", Box::new(|| issuer.raw("/keys", &redirect))),
