@@ -47,12 +47,10 @@ impl KeySet {
     /// is one key that it can mean. Where an issuer gave the same id to several, each of them may have.
     pub(super) fn for_token(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&Key> {
         let fitting = self.0.iter().filter(|key| key.is_for(algorithm));
-        match kid {
-            Some(kid) => fitting.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
-            None => {
-                let all: Vec<&Key> = fitting.collect();
-                if all.len() == 1 { all } else { Vec::new() }
-            }
+        if let Some(kid) = kid {
+            return fitting.filter(|key| key.kid.as_deref() == Some(kid)).collect();
         }
+        let all: Vec<&Key> = fitting.collect();
+        if all.len() == 1 { all } else { Vec::new() }
     }
 }
