@@ -11,6 +11,7 @@ pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
 use crate::audit::AuditSettings;
 use crate::failed_logins::Allowance;
 use crate::throttle::Rules;
+pub use crate::federation::settings::Federation;
 
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct Settings {
     pub failed_logins: Allowance,
     /// What of calls is recorded, and how long that is kept.
     pub audit: AuditSettings,
+    /// Identity providers.
+    pub federation: Federation,
 }
 
 impl Settings {
@@ -118,6 +121,7 @@ impl Settings {
             throttle: Rules::default(),
             failed_logins: Allowance::default(),
             audit: AuditSettings::default(),
+            federation: Federation::default(),
         }
     }
 }

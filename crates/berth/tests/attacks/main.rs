@@ -49,3 +49,5 @@ mod signatures;
 mod tenants;
 mod tokens;
 mod uploads;
+mod web_identity;
+mod web_issuers;
