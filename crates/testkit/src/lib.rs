@@ -27,6 +27,7 @@ pub mod proxy;
 pub mod pushers;
 mod random;
 mod reply;
+pub mod saml;
 pub mod seaweedfs;
 mod server;
 mod volume;
