@@ -17,6 +17,7 @@ mod contents;
 mod credential;
 pub mod ecr_error;
 pub mod error;
+pub mod federation;
 pub mod garbage;
 pub mod identity;
 pub mod images;

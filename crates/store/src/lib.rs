@@ -22,6 +22,7 @@ pub mod clock;
 pub mod database;
 pub mod database_contract;
 pub mod dump;
+pub mod federation;
 pub mod garbage;
 pub mod identity;
 pub mod images;

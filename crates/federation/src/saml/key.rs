@@ -28,13 +28,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of a certificate in DER: the outer `None` where it is no certificate, the inner where its key is of another kind.
+    /// The key of a certificate in DER: `Err` where it is no certificate, `None` where its key is of another kind.
     ///
     /// Nothing else of the certificate is judged, its dates least of all: who uploads metadata says that these keys are the provider's
     /// (OASIS sstc-metadata-iop 2.5.1).
-    pub fn of_certificate(der: &[u8]) -> Option<Option<Self>> {
-        let certificate = Certificate::from_der(der).ok()?;
-        Some(Self::of_info(&certificate.tbs_certificate.subject_public_key_info))
+    pub fn of_certificate(der: &[u8]) -> Result<Option<Self>, x509_cert::der::Error> {
+        let certificate = Certificate::from_der(der)?;
+        Ok(Self::of_info(&certificate.tbs_certificate.subject_public_key_info))
     }
 
     fn of_info(info: &SubjectPublicKeyInfoOwned) -> Option<Self> {

@@ -77,7 +77,7 @@ fn keys(provider: Element<'_, '_>) -> Result<Vec<Key>, MetadataError> {
 
 fn key(certificate: Element<'_, '_>) -> Result<Option<Key>, MetadataError> {
     let der = certificate.text().and_then(|text| super::response::base64(&text));
-    der.and_then(|der| Key::of_certificate(&der)).ok_or(MetadataError::Certificate)
+    der.and_then(|der| Key::of_certificate(&der).ok()).ok_or(MetadataError::Certificate)
 }
 
 impl From<Twice> for MetadataError {
