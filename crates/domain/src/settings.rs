@@ -17,6 +17,9 @@ pub enum CreateOnPush {
     ByTemplate,
 }
 
+/// Where assertions for AWS are sent to.
+const SAML_ENDPOINT: &str = "https://signin.aws.amazon.com/saml";
+
 /// The settings that rules depend on.
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the operator's, independent of the others")]
@@ -69,6 +72,10 @@ pub struct Settings {
     pub upload_ttl: Duration,
     /// How far the clocks of clients that sign requests may be off.
     pub clock_skew: Duration,
+    /// Audiences of SAML assertions that are this service.
+    pub saml_audiences: Vec<String>,
+    /// Addresses that SAML assertions for this service are sent to.
+    pub saml_recipients: Vec<String>,
 }
 
 impl Settings {
@@ -100,6 +107,8 @@ impl Settings {
             gc_grace: Duration::from_hours(24),
             upload_ttl: Duration::from_hours(24),
             clock_skew: Duration::from_mins(15),
+            saml_audiences: vec!["urn:amazon:webservices".to_owned(), SAML_ENDPOINT.to_owned()],
+            saml_recipients: vec![SAML_ENDPOINT.to_owned()],
         }
     }
 }
