@@ -220,6 +220,13 @@ settings! {
         /// How far the clocks of clients that sign requests may be off.
         clock_skew: Duration = "15m", at_least("1s");
     }
+    /// Whoever comes in by what an identity provider says.
+    federation: Federation {
+        /// Audiences that SAML assertions for this service may name.
+        saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
+        /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
+        saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
+    }
     /// Unfinished uploads.
     uploads: Uploads {
         /// How long an upload may lie untouched before it is removed.

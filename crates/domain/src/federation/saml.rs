@@ -13,7 +13,7 @@ use super::FederationError;
 use super::attributes::{self, Asked};
 use super::session::Vouched;
 use crate::Domain;
-use crate::caller::Circumstances;
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::identity::names::{PrincipalArn, saml_provider_name};
 use crate::sts::{AssumeRole, AssumedRole};
@@ -56,11 +56,11 @@ pub struct SamlSession {
 
 impl Domain {
     /// Credentials of a role for whom a SAML provider vouches (`AssumeRoleWithSAML`). The call is not signed: the assertion is what
-    /// opens. It does so once.
+    /// opens. It does so once. Of the caller only the circumstances count.
     pub async fn assume_role_with_saml(
         &self,
+        caller: &Caller,
         asked: AssumeRoleWithSaml,
-        circumstances: &Circumstances,
     ) -> Result<SamlSession, Error> {
         let provider = self.saml_provider_of(&asked.principal_arn).await?;
         let now = self.clock.now();
@@ -79,7 +79,7 @@ impl Domain {
             policy_arns: asked.policy_arns,
             ..AssumeRole::default()
         };
-        let assumed = self.assume_vouched(ACTION, vouched, role, circumstances).await?;
+        let assumed = self.assume_vouched(ACTION, vouched, role, &caller.circumstances).await?;
         // Last, so that what is refused does not use the assertion up; nothing leaves before this is written.
         self.use_once(&provider, &claims, now).await?;
         Ok(SamlSession {

@@ -98,19 +98,28 @@ impl Domain {
     /// All providers of the caller's account, by name (`ListSAMLProviders`).
     pub async fn saml_providers(&self, caller: &Caller) -> Result<Vec<SamlProvider>, Error> {
         let account = account_of(caller)?;
-        let all = format!("arn:aws:iam::{account}:saml-provider/*");
-        self.allow_iam(caller, &Question::new("iam:ListSAMLProviders", &all, &account))?;
+        self.allow_iam(caller, &Question::new("iam:ListSAMLProviders", "*", &account))?;
         let found = self.database.read(move |txn| Ok::<_, Error>(rows::list(txn, &account, MOST)?));
         Ok(found.await?.into_iter().map(view).collect())
     }
 
-    /// Gives a provider other metadata (`UpdateSAMLProvider`). Sessions that began with it go on.
-    pub async fn update_saml_provider(&self, caller: &Caller, arn: &str, metadata: String) -> Result<(), Error> {
+    /// Gives a provider other metadata, where there is some (`UpdateSAMLProvider`). Sessions that began with it go on.
+    pub async fn update_saml_provider(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        metadata: Option<String>,
+    ) -> Result<(), Error> {
         let account = self.allow_saml_provider(caller, "iam:UpdateSAMLProvider", arn, Extras::default()).await?;
-        let ((metadata, valid_until), arn) = (checked(metadata).await?, arn.to_owned());
+        let arn = arn.to_owned();
+        let given = match metadata {
+            Some(metadata) => Some(checked(metadata).await?),
+            None => None,
+        };
         self.change_access(move |txn| {
             let record = find(txn, &account, &arn)?;
-            Ok(rows::update(txn, &record.unique_id, &metadata, valid_until)?)
+            let Some((metadata, valid_until)) = &given else { return Ok(()) };
+            Ok(rows::update(txn, &record.unique_id, metadata, *valid_until)?)
         })
         .await
     }

@@ -7,14 +7,17 @@ mod signed;
 use std::sync::Arc;
 
 use berth_aws::protocol::{Form, ProtocolError, Service};
+use berth_aws::sigv4::SigV4Error;
 use berth_aws::{iam::IAM, sts::STS};
-use berth_domain::Domain;
+use berth_domain::{Caller, Domain};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
 
+use crate::auth::circumstances;
 use crate::ecr;
 use crate::query::{Failure, respond};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
@@ -22,8 +25,13 @@ use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// The longest form, in bytes: a policy document, encoded, is far shorter.
-const LONGEST_FORM: usize = 1024 * 1024;
+/// The longest form of a caller who signs nothing, in bytes: a token or an assertion, encoded. And how many of them are read at a
+/// time: what is kept of strangers in memory has a bound.
+const LONGEST_UNSIGNED: usize = 128 * 1024;
+const UNSIGNED_AT_ONCE: usize = 1024;
+/// The longest form, in bytes: the metadata of a SAML provider may have 10,000,000 characters, and each may be written as three. All
+/// others are far shorter.
+const LONGEST_FORM: usize = 31 * 1024 * 1024;
 const BAD_BODY: &str = "the request's body could not be read: it broke off, or is longer than this operation takes, or has more than \
                         1 MiB and no Content-Length\n";
 
@@ -31,6 +39,7 @@ const BAD_BODY: &str = "the request's body could not be read: it broke off, or i
 pub struct AwsDoor {
     domain: Arc<Domain>,
     memory: body::Memory,
+    unsigned: Semaphore,
 }
 
 /// A request that was read to its end.
@@ -49,7 +58,7 @@ impl AwsDoor {
 
     /// A door to a registry.
     pub fn new(domain: Arc<Domain>) -> Self {
-        Self { domain, memory: body::Memory::default() }
+        Self { domain, memory: body::Memory::default(), unsigned: Semaphore::new(UNSIGNED_AT_ONCE) }
     }
 
     /// Whether a request may be for this door; others at the same path are a browser's.
@@ -76,7 +85,10 @@ impl AwsDoor {
     /// The body is kept in memory, so it is taken only from those who show credentials of somebody.
     async fn read_and_answer(&self, call: &mut Call, body: RequestBody) -> Response<ResponseBody> {
         if let Err(error) = signed::ensure_known(&self.domain, call).await {
-            return refuse(&self.domain, call, error);
+            return match self.unsigned(call, body, &error).await {
+                Some(answer) => answer,
+                None => refuse(&self.domain, call, error),
+            };
         }
         let target = call.target();
         let limit = target.as_deref().map_or(LONGEST_FORM, ecr::longest_body);
@@ -90,6 +102,29 @@ impl AwsDoor {
             Some(target) => self.json(call, &target).await,
             None => self.query(call).await,
         }
+    }
+
+    /// The few operations that nobody signs, asked by a form of at most [`LONGEST_UNSIGNED`] bytes in the body. None where a
+    /// call that shows no signature is for anything else, or the room for such bodies is taken.
+    async fn unsigned(
+        &self,
+        call: &mut Call,
+        body: RequestBody,
+        refused: &berth_domain::Error,
+    ) -> Option<Response<ResponseBody>> {
+        let is_without = matches!(refused, berth_domain::Error::Signature(SigV4Error::MissingAuthenticationToken));
+        if !is_without || call.parts.method != Method::POST || call.parts.headers.contains_key(TARGET) {
+            return None;
+        }
+        let _room = self.unsigned.try_acquire().ok()?;
+        call.body = body::read(body, LONGEST_UNSIGNED, &self.memory).await.ok()?.bytes;
+        let form = Form::parse_parts(&[&call.body]).ok()?;
+        if QueryApi::of(&form) != Some(QueryApi::Sts) || !crate::sts::UNSIGNED.contains(&form.action()?) {
+            return None;
+        }
+        let caller = Caller::anonymous().under(circumstances(&call.parts));
+        let (status, xml) = crate::sts::answer(&self.domain, &caller, &form, &call.request_id).await;
+        Some(render(status, "text/xml", xml, "sts"))
     }
 
     /// IAM and STS.
