@@ -162,6 +162,12 @@ pub fn secret(name: &str) -> Result<Option<String>, Failure> {
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Where SAML assertions are sent to: as it was said, and to this server by its own name.
+fn saml_recipients(settings: &Settings) -> Vec<String> {
+    let own = settings.server.public_url.as_ref().map(|url| format!("{}/saml", url.as_str().trim_end_matches('/')));
+    settings.federation.saml_recipients.iter().cloned().chain(own).collect()
+}
+
 fn rules(settings: &Settings) -> Rules {
     let registry = &settings.registry;
     Rules {
@@ -182,6 +188,8 @@ fn rules(settings: &Settings) -> Rules {
             of_pair: settings.auth.failed_logins,
             of_address: settings.auth.failed_logins_of_address,
         },
+        saml_audiences: settings.federation.saml_audiences.clone(),
+        saml_recipients: saml_recipients(settings),
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
         inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),

@@ -24,6 +24,9 @@ pub enum CreateOnPush {
     ByTemplate,
 }
 
+/// Where assertions for AWS are sent to.
+const SAML_ENDPOINT: &str = "https://signin.aws.amazon.com/saml";
+
 /// The settings that rules depend on.
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the operator's, independent of the others")]
@@ -86,6 +89,10 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Identity providers.
     pub federation: Federation,
+    /// Audiences of SAML assertions that are this service.
+    pub saml_audiences: Vec<String>,
+    /// Addresses that SAML assertions for this service are sent to.
+    pub saml_recipients: Vec<String>,
 }
 
 impl Settings {
@@ -122,6 +129,8 @@ impl Settings {
             failed_logins: Allowance::default(),
             audit: AuditSettings::default(),
             federation: Federation::default(),
+            saml_audiences: vec!["urn:amazon:webservices".to_owned(), SAML_ENDPOINT.to_owned()],
+            saml_recipients: vec![SAML_ENDPOINT.to_owned()],
         }
     }
 }

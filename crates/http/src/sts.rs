@@ -3,6 +3,7 @@
 use berth_aws::protocol::{Form, Operation, Sensitive, Timestamp, query};
 use berth_aws::sts::STS;
 use berth_aws::sts::shapes::{self as sts, Credentials, operations};
+use berth_domain::federation::saml::AssumeRoleWithSaml;
 use berth_domain::identity::IdentityError;
 use berth_domain::sts::{AssumeRole, TemporaryCredentials};
 use berth_domain::{Caller, Domain};
@@ -32,6 +33,7 @@ async fn dispatch(
 ) -> Result<String, Failure> {
     match operation.name {
         "AssumeRole" => write(&STS, operation, &assume_role(domain, caller, form).await?, id),
+        "AssumeRoleWithSAML" => write(&STS, operation, &assume_role_with_saml(domain, caller, form).await?, id),
         "AssumeRoleWithWebIdentity" => {
             write(&STS, operation, &assume_role_with_web_identity(domain, caller, form).await?, id)
         }
@@ -113,6 +115,36 @@ async fn assume_role_with_web_identity(
         audience: Some(given.audience),
         source_identity: assumed.source_identity,
         ..sts::AssumeRoleWithWebIdentityResponse::default()
+    })
+}
+
+async fn assume_role_with_saml(
+    domain: &Domain,
+    caller: &Caller,
+    form: &Form,
+) -> Result<sts::AssumeRoleWithSAMLResponse, Failure> {
+    let asked: sts::AssumeRoleWithSAMLRequest = read(&operations::ASSUME_ROLE_WITH_SAML, form)?;
+    let session = AssumeRoleWithSaml {
+        role_arn: asked.role_arn,
+        principal_arn: asked.principal_arn,
+        assertion: asked.saml_assertion.reveal().to_owned(),
+        duration: seconds(asked.duration_seconds),
+        policy: asked.policy,
+        policy_arns: asked.policy_arns.unwrap_or_default().into_iter().filter_map(|policy| policy.arn).collect(),
+    };
+    let given = domain.assume_role_with_saml(caller, session).await?;
+    let assumed = given.assumed;
+    Ok(sts::AssumeRoleWithSAMLResponse {
+        credentials: Some(credentials(&assumed.credentials)),
+        assumed_role_user: Some(sts::AssumedRoleUser { assumed_role_id: assumed.user_id, arn: assumed.arn }),
+        packed_policy_size: assumed.packed.and_then(|percent| i32::try_from(percent).ok()),
+        subject: Some(given.subject),
+        subject_type: given.subject_type,
+        issuer: Some(given.issuer),
+        audience: Some(given.audience),
+        name_qualifier: Some(given.name_qualifier),
+        source_identity: assumed.source_identity,
+        ..sts::AssumeRoleWithSAMLResponse::default()
     })
 }
 

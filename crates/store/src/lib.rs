@@ -34,6 +34,7 @@ pub mod manifests;
 pub mod properties;
 pub mod registry_settings;
 pub mod repositories;
+pub mod saml;
 pub mod stats;
 pub mod tags;
 pub mod throttling;

@@ -28,6 +28,7 @@ pub mod proxy;
 pub mod pushers;
 mod random;
 mod reply;
+pub mod saml;
 pub mod seaweedfs;
 pub mod secrets;
 mod server;

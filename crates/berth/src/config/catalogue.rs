@@ -267,6 +267,13 @@ settings! {
         /// File with the certificates of further authorities, PEM, beside those of the system.
         tls_ca: Option<PathBuf> = "";
     }
+    /// Whoever comes in by what an identity provider says.
+    federation: Federation {
+        /// Audiences that SAML assertions for this service may name.
+        saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
+        /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
+        saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
+    }
     /// Unfinished uploads.
     uploads: Uploads {
         /// How long an upload may lie untouched before it is removed.

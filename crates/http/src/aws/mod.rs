@@ -30,8 +30,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// time: what is kept of strangers in memory has a bound.
 const LONGEST_UNSIGNED: usize = 128 * 1024;
 const UNSIGNED_AT_ONCE: usize = 1024;
-/// The longest form, in bytes: a policy document, encoded, is far shorter.
-const LONGEST_FORM: usize = 1024 * 1024;
+/// The longest form, in bytes: the metadata of a SAML provider may have 10,000,000 characters, and each may be written as three. All
+/// others are far shorter.
+const LONGEST_FORM: usize = 31 * 1024 * 1024;
 const BAD_BODY: &str = "the request's body could not be read: it broke off, or is longer than this operation takes, or has more than \
                         1 MiB and no Content-Length\n";
 

@@ -15,6 +15,7 @@ mod marker;
 mod oidc_providers;
 mod policies;
 mod principals;
+mod saml_providers;
 mod simulate;
 mod tags;
 mod view;
@@ -103,6 +104,7 @@ operations! {
     "CreatePolicy" => policies::create_policy,
     "CreatePolicyVersion" => policies::create_policy_version,
     "CreateRole" => principals::create_role,
+    "CreateSAMLProvider" => saml_providers::create_saml_provider,
     "CreateUser" => principals::create_user,
     "DeleteAccessKey" => keys::delete_access_key,
     "DeleteAccount" => berth::delete_account,
@@ -115,6 +117,7 @@ operations! {
     "DeleteRole" => principals::delete_role,
     "DeleteRolePermissionsBoundary" => boundaries::delete_role_permissions_boundary,
     "DeleteRolePolicy" => inline_policies::delete_role_policy,
+    "DeleteSAMLProvider" => saml_providers::delete_saml_provider,
     "DeleteUser" => principals::delete_user,
     "DeleteUserPermissionsBoundary" => boundaries::delete_user_permissions_boundary,
     "DeleteUserPolicy" => inline_policies::delete_user_policy,
@@ -134,6 +137,7 @@ operations! {
     "GetPolicyVersion" => policies::get_policy_version,
     "GetRole" => principals::get_role,
     "GetRolePolicy" => inline_policies::get_role_policy,
+    "GetSAMLProvider" => saml_providers::get_saml_provider,
     "GetUser" => principals::get_user,
     "GetUserPolicy" => inline_policies::get_user_policy,
     "ListAccessKeys" => keys::list_access_keys,
@@ -154,6 +158,8 @@ operations! {
     "ListRolePolicies" => inline_policies::list_role_policies,
     "ListRoleTags" => tags::list_role_tags,
     "ListRoles" => principals::list_roles,
+    "ListSAMLProviderTags" => saml_providers::list_saml_provider_tags,
+    "ListSAMLProviders" => saml_providers::list_saml_providers,
     "ListUserPolicies" => inline_policies::list_user_policies,
     "ListUserTags" => tags::list_user_tags,
     "ListUsers" => principals::list_users,
@@ -170,10 +176,12 @@ operations! {
     "TagOpenIDConnectProvider" => oidc_providers::tag_open_id_connect_provider,
     "TagPolicy" => tags::tag_policy,
     "TagRole" => tags::tag_role,
+    "TagSAMLProvider" => saml_providers::tag_saml_provider,
     "TagUser" => tags::tag_user,
     "UntagOpenIDConnectProvider" => oidc_providers::untag_open_id_connect_provider,
     "UntagPolicy" => tags::untag_policy,
     "UntagRole" => tags::untag_role,
+    "UntagSAMLProvider" => saml_providers::untag_saml_provider,
     "UntagUser" => tags::untag_user,
     "UpdateAccessKey" => keys::update_access_key,
     "UpdateAssumeRolePolicy" => principals::update_assume_role_policy,
@@ -181,6 +189,7 @@ operations! {
     "UpdateOpenIDConnectProviderThumbprint" => oidc_providers::update_thumbprint,
     "UpdateRole" => principals::update_role,
     "UpdateRoleDescription" => principals::update_role_description,
+    "UpdateSAMLProvider" => saml_providers::update_saml_provider,
     "UpdateUser" => principals::update_user,
 }
 
