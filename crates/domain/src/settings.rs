@@ -10,8 +10,8 @@ use berth_store::repositories::Registry;
 pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
 use crate::audit::AuditSettings;
 use crate::failed_logins::Allowance;
-use crate::throttle::Rules;
 pub use crate::federation::settings::Federation;
+use crate::throttle::Rules;
 
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -259,6 +259,10 @@ settings! {
         /// Issuers whose keys are in a file, as `https://issuer.example.org=/etc/berth/keys.json`: such an issuer is never asked. The
         /// files are key sets (JWKS), and read again when they change.
         key_files: Vec<KeyFile> = "";
+        /// Audiences that SAML assertions for this service may name.
+        saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
+        /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
+        saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
     }
     /// Servers that the registry asks at addresses that people give, such as issuers of tokens.
     outbound: Outbound {
@@ -266,13 +270,6 @@ settings! {
         allowed_networks: Vec<Network> = "";
         /// File with the certificates of further authorities, PEM, beside those of the system.
         tls_ca: Option<PathBuf> = "";
-    }
-    /// Whoever comes in by what an identity provider says.
-    federation: Federation {
-        /// Audiences that SAML assertions for this service may name.
-        saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
-        /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
-        saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
     }
     /// Unfinished uploads.
     uploads: Uploads {

@@ -62,6 +62,11 @@ impl Domain {
         caller: &Caller,
         asked: AssumeRoleWithSaml,
     ) -> Result<SamlSession, Error> {
+        let from = caller.circumstances.source_ip;
+        self.slowed(None, from, self.exchange_assertion(caller, asked)).await
+    }
+
+    async fn exchange_assertion(&self, caller: &Caller, asked: AssumeRoleWithSaml) -> Result<SamlSession, Error> {
         let provider = self.saml_provider_of(&asked.principal_arn).await?;
         let now = self.clock.now();
         let claims = self.verified(&provider, asked.assertion.clone(), now).await?;

@@ -10,6 +10,7 @@ use super::FederationError;
 use crate::Domain;
 use crate::access::context::RequestContext;
 use crate::access::{Extras, Question};
+use crate::audit;
 use crate::caller::{Caller, Circumstances};
 use crate::error::Error;
 use crate::identity::IdentityError;
@@ -46,6 +47,11 @@ fn kind_of(provider_arn: &str) -> &'static str {
     if provider_arn.contains(":saml-provider/") { "saml" } else { "oidc" }
 }
 
+/// What a record of the call says that somebody is whom this provider vouches for.
+fn who_is(provider_arn: &str) -> &'static str {
+    if kind_of(provider_arn) == "saml" { "SAMLUser" } else { "WebIdentityUser" }
+}
+
 impl Domain {
     /// Credentials of a role for whom a provider vouches. The role must trust the provider; `action` is
     /// `sts:AssumeRoleWithWebIdentity` or `sts:AssumeRoleWithSAML`, and where tags or a source identity come with it, the role
@@ -58,6 +64,7 @@ impl Domain {
         asked: AssumeRole,
         circumstances: &Circumstances,
     ) -> Result<AssumedRole, Error> {
+        audit::vouched(who_is(&vouched.provider_arn), &vouched.provider_arn, &vouched.subject, &vouched.audience);
         let (role, role_tags) = self.role_of(&asked.role_arn).await?;
         let Some(role) = role else { return Err(FederationError::NotAuthorized(action).into()) };
         self.ensure_trusted(action, &vouched, &asked, (&role, &role_tags), circumstances)?;
@@ -121,7 +128,9 @@ impl Domain {
             principal: &Principal::Federated { provider },
             context: &context,
         };
-        evaluate_trust(&request, trust, &Policies::default()).is_allowed()
+        let endpoint = self.endpoint_policy(caller);
+        let policies = Policies { endpoint: endpoint.as_deref().map(AsRef::as_ref), ..Policies::default() };
+        evaluate_trust(&request, trust, &policies).is_allowed()
     }
 }
 

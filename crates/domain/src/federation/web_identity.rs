@@ -37,6 +37,16 @@ impl Domain {
         token: &str,
         asked: AssumeRole,
     ) -> Result<WebIdentitySession, Error> {
+        let from = caller.circumstances.source_ip;
+        self.slowed(None, from, self.exchange_token(caller, token, asked)).await
+    }
+
+    async fn exchange_token(
+        &self,
+        caller: &Caller,
+        token: &str,
+        asked: AssumeRole,
+    ) -> Result<WebIdentitySession, Error> {
         let Some(role) = PrincipalArn::parse(&asked.role_arn).filter(|known| known.kind == Kind::Role) else {
             return Err(IdentityError::Validation(format!("{} is invalid", asked.role_arn)).into());
         };

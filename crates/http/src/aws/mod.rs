@@ -130,7 +130,12 @@ impl AwsDoor {
         if QueryApi::of(&form) != Some(QueryApi::Sts) || !crate::sts::UNSIGNED.contains(&form.action()?) {
             return None;
         }
+        let (service, operation) = QueryApi::Sts.asked(&form)?;
+        audit::operation(service, operation);
         let caller = Caller::anonymous().under(circumstances(&call.parts));
+        if let Err(error) = self.domain.throttle_call(&caller, "sts", operation.name) {
+            return Some(refuse(&self.domain, call, error));
+        }
         let (status, xml) = crate::sts::answer(&self.domain, &caller, &form, &call.request_id).await;
         Some(render(status, "text/xml", xml, "sts"))
     }
