@@ -45,7 +45,7 @@ pub(crate) fn note_reply(reply: &Reply) {
     match reply.header_values("content-type").first().copied().unwrap_or_default() {
         "text/xml" => NAMES.iter().filter_map(|name| crate::aws::element(reply, name)).for_each(|secret| note(&secret)),
         "application/json" | "application/x-amz-json-1.1" => {
-            note_json(&serde_json::from_slice(&reply.body).unwrap_or_default())
+            note_json(&serde_json::from_slice(&reply.body).unwrap_or_default());
         }
         _ => {}
     }
