@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_aws::{AccountId, Region};
+use berth_domain::audit::AuditSettings;
 use berth_domain::audit_export::DigestFile;
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings};
@@ -33,6 +34,10 @@ struct Trail {
 
 impl Trail {
     async fn new(size: u64) -> Self {
+        Self::with(size, AuditSettings::default()).await
+    }
+
+    async fn with(size: u64, audit: AuditSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::new(SqliteEngine::open(&folder.path().join("berth.db")).unwrap());
         let account = AccountId::parse(HOME).unwrap();
@@ -41,7 +46,10 @@ impl Trail {
             blobs: Arc::new(FilesystemStore::open(folder.path().join("blobs")).unwrap()),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
-            settings: Settings::new(Registry { account, region: Region::parse("us-east-1").unwrap() }),
+            settings: Settings {
+                audit,
+                ..Settings::new(Registry { account, region: Region::parse("us-east-1").unwrap() })
+            },
             server_key: ServerKey::generate(&SystemRandom),
             node: "one".to_owned(),
         };
@@ -238,4 +246,22 @@ async fn rows_that_were_changed_before_are_told_of() {
     let doubtful =
         trail.files(".json").iter().filter(|path| fs::read_to_string(path).unwrap().contains("doubtful")).count();
     assert_eq!(doubtful, 1);
+}
+
+#[tokio::test]
+async fn records_stay_until_they_are_in_a_file_however_old_they_are() {
+    let (retention, reads_retention) = (Duration::ZERO, Duration::ZERO);
+    let settings = AuditSettings { retention, reads_retention, exported: true, ..AuditSettings::default() };
+    let trail = Trail::with(1 << 20, settings).await;
+    trail.link(&[(HOME, "a")]).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!((trail.domain.retain_audit().await.unwrap(), trail.rows().await), (0, 1));
+    assert_eq!(trail.write().await.unwrap().records, 1);
+    assert!(trail.domain.retain_audit().await.unwrap() > 0);
+    assert_eq!(trail.rows().await, 0);
+    // What comes later follows in the files, though the chain begins behind them.
+    trail.link(&[(HOME, "b")]).await;
+    assert_eq!(trail.write().await.unwrap().records, 1);
+    assert_eq!(trail.names(HOME), [["a"], ["b"]]);
+    assert!(trail.domain.verify_audit(None).await.unwrap().is_sound());
 }

@@ -39,7 +39,7 @@ pub async fn run(settings: &Settings, _: &Export, as_json: bool) -> Result<ExitC
     };
     let domain = opened::existing(settings).await?;
     // What no server has chained yet is chained here.
-    domain.chain_audit().await?;
+    while domain.chain_audit().await?.is_full {}
     let written = audit_export::write(&domain, &target).await.map_err(failed)?;
     let audit_export::Written { files, records, link, doubtful } = &written;
     output::result(&if as_json {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 
-/// The end of the names of files that are being written. There is one writer at a time, which writes over what a crash left.
-const PART: &str = "part";
+/// The end of the names of files that are being written.
+const PART: &str = ".part";
 
 /// Refuses a folder that is not there: it may be a disk that is not mounted.
 pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
@@ -16,19 +16,37 @@ pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
 }
 
 /// Writes a file below a folder, under its name when everything is on the disk; over one of the same name, which has the same bytes.
+///
+/// A command beside the server may write the same file: each has a part of its own, and whoever is done takes the others away,
+/// also those that a crash left.
 pub(super) fn put(folder: &Path, path: &str, bytes: &[u8]) -> Result<(), ExportError> {
     let path = folder.join(path);
-    let parent = path.parent().unwrap_or(folder);
+    let (parent, name) = (path.parent().unwrap_or(folder), path.file_name().unwrap_or_default().to_string_lossy());
     make_folders(folder, parent).map_err(|error| failed(parent, error))?;
-    let part = path.with_extension(PART);
+    let part = parent.join(format!("{name}.{}{PART}", std::process::id()));
     let written = File::create(&part).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     if let Err(error) = written {
         // A full disk is not made fuller.
         let _ = fs::remove_file(&part);
         return Err(failed(&part, error));
     }
-    fs::rename(&part, &path).map_err(|error| failed(&path, error))?;
+    match fs::rename(&part, &path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {}
+        Err(error) => return Err(failed(&path, error)),
+        Ok(()) => take_parts_away(parent, &name),
+    }
     sync(parent).map_err(|error| failed(parent, error))
+}
+
+/// Parts that stay are in nobody's way.
+fn take_parts_away(parent: &Path, name: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let other = entry.file_name();
+        let rest = other.to_str().and_then(|other| other.strip_prefix(name)?.strip_suffix(PART));
+        if rest.is_some_and(|rest| rest.starts_with('.')) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes the folders that are missing between `folder` and `wanted`; each is in the one above it for good.
@@ -63,8 +81,15 @@ mod tests {
         for bytes in [b"one".as_slice(), b"other", b"other"] {
             put(folder.path(), "a/b/c.json.gz", bytes).unwrap();
             assert_eq!(fs::read(folder.path().join("a/b/c.json.gz")).unwrap(), bytes);
+            // What a crash leaves of this file, and what somebody else is writing.
+            fs::write(folder.path().join("a/b/c.json.gz.7.part"), "o").unwrap();
+            fs::write(folder.path().join("a/b/d.json.gz.7.part"), "o").unwrap();
         }
-        assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
+        put(folder.path(), "a/b/c.json.gz", b"other").unwrap();
+        let left = fs::read_dir(folder.path().join("a/b")).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["c.json.gz", "d.json.gz.7.part"]);
     }
 
     #[test]
