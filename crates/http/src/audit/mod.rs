@@ -6,13 +6,15 @@
 mod oci;
 mod shown;
 
+use std::sync::Arc;
+
 use berth_aws::protocol::{Operation, Service};
 use berth_domain::audit::{Call, Outcome};
 use berth_domain::{Domain, audit};
 use http::header::{HOST, USER_AGENT};
 use http::{Request, Response, StatusCode};
 
-use crate::server::{ClientOrigin, RequestBody, RequestId, ResponseBody};
+use crate::server::{ClientOrigin, ListenerName, RequestBody, RequestId, ResponseBody};
 
 pub(crate) use oci::{of_oci, text_object};
 pub(crate) use shown::{asked, asked_tree};
@@ -46,10 +48,15 @@ fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
         user_agent: text(USER_AGENT),
         is_secure,
         tls: None,
-        endpoint: None,
+        endpoint: extensions.get::<ListenerName>().and_then(|name| endpoint_id(domain, name)),
         region: domain.settings().registry.region.as_str().to_owned(),
         host: if is_secure { text(HOST) } else { None },
     }
+}
+
+/// The id of the endpoint that a listener is, if it has one (CloudTrail's `vpcEndpointId`).
+fn endpoint_id(domain: &Domain, listener: &ListenerName) -> Option<Arc<str>> {
+    domain.settings().endpoints.get(&*listener.0)?.id.as_deref().map(Arc::from)
 }
 
 /// The doors have said why, by [`failed`](audit::failed); where they have not, the status is all there is.
