@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_domain::seal::ServerKey;
+use berth_domain::settings::Federation;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
 use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
+use berth_transfer::outbound::{self, AddressRules, Outbound};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Settings;
-use crate::config::kinds::{Challenge, DatabaseUrl};
+use crate::config::kinds::{Challenge, DatabaseUrl, Network};
 use crate::failure::Failure;
 use crate::stores;
 
@@ -61,7 +63,18 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
-    Ok(Domain::open(parts(settings).await?).await?)
+    let domain = Domain::open(parts(settings).await?).await?;
+    domain.reach_by(Arc::new(outbound(settings)?));
+    Ok(domain)
+}
+
+/// Who asks servers at addresses that people give.
+fn outbound(settings: &Settings) -> Result<Outbound, Failure> {
+    let chosen = &settings.outbound;
+    let network = |network: &Network| outbound::Network { address: network.address, prefix: network.prefix };
+    let rules = AddressRules::new(chosen.allowed_networks.iter().map(network).collect());
+    Outbound::new(rules, chosen.tls_ca.as_deref())
+        .map_err(|error| Failure::Usage(format!("outbound.tls_ca cannot be used: {error}")))
 }
 
 async fn parts(settings: &Settings) -> Result<Parts, Failure> {
@@ -176,6 +189,15 @@ fn rules(settings: &Settings) -> Rules {
         upload_parts: settings.limits.upload_parts,
         gc_grace: settings.gc.grace,
         upload_ttl: settings.uploads.ttl,
+        federation: Federation {
+            stale_keys: settings.federation.stale_keys,
+            key_files: settings
+                .federation
+                .key_files
+                .iter()
+                .map(|file| (file.issuer.clone(), file.path.clone()))
+                .collect(),
+        },
     }
 }
 

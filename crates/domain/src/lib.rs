@@ -122,6 +122,7 @@ impl Domain {
             room,
             home,
             handles,
+            issuers: federation::issuers::Issuers::default(),
         };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings), anonymous })
     }

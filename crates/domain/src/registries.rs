@@ -16,7 +16,7 @@ use quick_cache::sync::Cache;
 
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::{Domain, access, contents, images, key_usage, pulls, seal, uploads};
+use crate::{Domain, access, contents, federation, images, key_usage, pulls, seal, uploads};
 
 /// Registries whose settings are kept ready.
 const KEPT: usize = 1_000;
@@ -38,6 +38,7 @@ pub struct Shared {
     /// The server's own registry. Whoever administers its account administers the server.
     pub(crate) home: Registry,
     pub(crate) handles: Handles,
+    pub(crate) issuers: federation::issuers::Issuers,
 }
 
 /// What handles of other registries are made of.

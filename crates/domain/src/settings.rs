@@ -6,6 +6,8 @@ use berth_aws::Region;
 use berth_aws::registry_host::HostTemplate;
 use berth_store::repositories::Registry;
 
+pub use crate::federation::settings::Federation;
+
 /// Whether a push makes the repository that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOnPush {
@@ -76,6 +78,8 @@ pub struct Settings {
     pub saml_audiences: Vec<String>,
     /// Addresses that SAML assertions for this service are sent to.
     pub saml_recipients: Vec<String>,
+    /// Identity providers.
+    pub federation: Federation,
 }
 
 impl Settings {
@@ -109,6 +113,7 @@ impl Settings {
             clock_skew: Duration::from_mins(15),
             saml_audiences: vec!["urn:amazon:webservices".to_owned(), SAML_ENDPOINT.to_owned()],
             saml_recipients: vec![SAML_ENDPOINT.to_owned()],
+            federation: Federation::default(),
         }
     }
 }

@@ -34,6 +34,9 @@ async fn dispatch(
     match operation.name {
         "AssumeRole" => write(&STS, operation, &assume_role(domain, caller, form).await?, id),
         "AssumeRoleWithSAML" => write(&STS, operation, &assume_role_with_saml(domain, caller, form).await?, id),
+        "AssumeRoleWithWebIdentity" => {
+            write(&STS, operation, &assume_role_with_web_identity(domain, caller, form).await?, id)
+        }
         "GetAccessKeyInfo" => write(&STS, operation, &access_key_info(domain, caller, form).await?, id),
         "GetCallerIdentity" => write(&STS, operation, &caller_identity(domain, caller, form)?, id),
         "GetSessionToken" => write(&STS, operation, &session_token(domain, caller, form)?, id),
@@ -110,6 +113,38 @@ async fn assume_role_with_saml(
         name_qualifier: Some(given.name_qualifier),
         source_identity: assumed.source_identity,
         ..sts::AssumeRoleWithSAMLResponse::default()
+    })
+}
+
+async fn assume_role_with_web_identity(
+    domain: &Domain,
+    caller: &Caller,
+    form: &Form,
+) -> Result<sts::AssumeRoleWithWebIdentityResponse, Failure> {
+    let asked: sts::AssumeRoleWithWebIdentityRequest = read(&operations::ASSUME_ROLE_WITH_WEB_IDENTITY, form)?;
+    if asked.provider_id.is_some() {
+        let message = "ProviderId is for access tokens of OAuth 2.0, which are not taken: leave it out";
+        return Err(IdentityError::Validation(message.to_owned()).into());
+    }
+    let session = AssumeRole {
+        role_arn: asked.role_arn,
+        session_name: asked.role_session_name,
+        duration: seconds(asked.duration_seconds),
+        policy: asked.policy,
+        policy_arns: asked.policy_arns.unwrap_or_default().into_iter().filter_map(|policy| policy.arn).collect(),
+        ..AssumeRole::default()
+    };
+    let given = domain.assume_role_with_web_identity(caller, asked.web_identity_token.reveal(), session).await?;
+    let assumed = given.assumed;
+    Ok(sts::AssumeRoleWithWebIdentityResponse {
+        credentials: Some(credentials(&assumed.credentials)),
+        subject_from_web_identity_token: Some(given.subject),
+        assumed_role_user: Some(sts::AssumedRoleUser { assumed_role_id: assumed.user_id, arn: assumed.arn }),
+        packed_policy_size: assumed.packed.and_then(|percent| i32::try_from(percent).ok()),
+        provider: Some(given.provider),
+        audience: Some(given.audience),
+        source_identity: assumed.source_identity,
+        ..sts::AssumeRoleWithWebIdentityResponse::default()
     })
 }
 

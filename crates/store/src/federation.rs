@@ -104,3 +104,21 @@ pub fn arn_of(txn: &mut dyn Transaction, kind: &str, unique_id: &str) -> Result<
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(format!("arn:aws:iam::{}:{word}/{}", row.text(0)?, row.text(1)?)))
 }
+
+/// Whether any account has a provider for an issuer, given without `https://`.
+pub fn is_oidc_used(txn: &mut dyn Transaction, url: &str) -> Result<bool, StoreError> {
+    Ok(!txn.query("SELECT 1 FROM oidc_providers WHERE url = ?1 LIMIT 1", parameters![url])?.is_empty())
+}
+
+/// How many providers of both kinds an account has.
+pub fn count(txn: &mut dyn Transaction, account: &AccountId) -> Result<u64, StoreError> {
+    let mut sum = 0;
+    for sql in [
+        "SELECT count(*) FROM oidc_providers WHERE account = ?1",
+        "SELECT count(*) FROM saml_providers WHERE account = ?1",
+    ] {
+        let rows = txn.query(sql, parameters![account])?;
+        sum += rows.first().map_or(Ok(0), |row| row.integer(0))?;
+    }
+    Ok(u64::try_from(sum).unwrap_or(0))
+}

@@ -19,6 +19,7 @@ mod content;
 pub mod crowd;
 pub mod http2;
 mod image;
+pub mod issuer;
 mod keeper;
 pub mod oracle;
 pub mod postgres;

@@ -9,8 +9,8 @@ use berth_domain::settings::CreateOnPush;
 
 use super::effective::Values;
 use super::kinds::{
-    Challenge, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern, PublicUrl,
-    Size,
+    Challenge, DatabaseUrl, Endpoint, FormerStore, KeyFile, ListenAddress, LogFilter, LogFormat, Network, Pattern,
+    PublicUrl, Size,
 };
 use super::problem::Problem;
 use super::setting::Setting;
@@ -222,10 +222,22 @@ settings! {
     }
     /// Whoever comes in by what an identity provider says.
     federation: Federation {
+        /// How long the keys of an issuer of tokens that cannot be reached are still used.
+        stale_keys: Duration = "24h";
+        /// Issuers whose keys are in a file, as `https://issuer.example.org=/etc/berth/keys.json`: such an issuer is never asked. The
+        /// files are key sets (JWKS), and read again when they change.
+        key_files: Vec<KeyFile> = "";
         /// Audiences that SAML assertions for this service may name.
         saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
         /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
         saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
+    }
+    /// Servers that the registry asks at addresses that people give, such as issuers of tokens.
+    outbound: Outbound {
+        /// Networks that may be asked beside the public internet: no loopback, link-local or private address is otherwise.
+        allowed_networks: Vec<Network> = "";
+        /// File with the certificates of further authorities, PEM, beside those of the system.
+        tls_ca: Option<PathBuf> = "";
     }
     /// Unfinished uploads.
     uploads: Uploads {

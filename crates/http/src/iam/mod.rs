@@ -12,6 +12,7 @@ mod groups;
 mod inline_policies;
 mod keys;
 mod marker;
+mod oidc_providers;
 mod policies;
 mod principals;
 mod saml_providers;
@@ -90,6 +91,7 @@ macro_rules! operations {
 }
 
 operations! {
+    "AddClientIDToOpenIDConnectProvider" => oidc_providers::add_client_id,
     "AddUserToGroup" => groups::add_user_to_group,
     "AttachGroupPolicy" => attachments::attach_group_policy,
     "AttachRolePolicy" => attachments::attach_role_policy,
@@ -98,6 +100,7 @@ operations! {
     "CreateAccount" => berth::create_account,
     "CreateAccountAlias" => accounts::create_account_alias,
     "CreateGroup" => principals::create_group,
+    "CreateOpenIDConnectProvider" => oidc_providers::create_open_id_connect_provider,
     "CreatePolicy" => policies::create_policy,
     "CreatePolicyVersion" => policies::create_policy_version,
     "CreateRole" => principals::create_role,
@@ -108,6 +111,7 @@ operations! {
     "DeleteAccountAlias" => accounts::delete_account_alias,
     "DeleteGroup" => principals::delete_group,
     "DeleteGroupPolicy" => inline_policies::delete_group_policy,
+    "DeleteOpenIDConnectProvider" => oidc_providers::delete_open_id_connect_provider,
     "DeletePolicy" => policies::delete_policy,
     "DeletePolicyVersion" => policies::delete_policy_version,
     "DeleteRole" => principals::delete_role,
@@ -128,6 +132,7 @@ operations! {
     "GetContextKeysForPrincipalPolicy" => simulate::get_context_keys_for_principal_policy,
     "GetGroup" => principals::get_group,
     "GetGroupPolicy" => inline_policies::get_group_policy,
+    "GetOpenIDConnectProvider" => oidc_providers::get_open_id_connect_provider,
     "GetPolicy" => policies::get_policy,
     "GetPolicyVersion" => policies::get_policy_version,
     "GetRole" => principals::get_role,
@@ -145,6 +150,8 @@ operations! {
     "ListGroupPolicies" => inline_policies::list_group_policies,
     "ListGroups" => principals::list_groups,
     "ListGroupsForUser" => groups::list_groups_for_user,
+    "ListOpenIDConnectProviderTags" => oidc_providers::list_open_id_connect_provider_tags,
+    "ListOpenIDConnectProviders" => oidc_providers::list_open_id_connect_providers,
     "ListPolicies" => policies::list_policies,
     "ListPolicyTags" => tags::list_policy_tags,
     "ListPolicyVersions" => policies::list_policy_versions,
@@ -161,14 +168,17 @@ operations! {
     "PutRolePolicy" => inline_policies::put_role_policy,
     "PutUserPermissionsBoundary" => boundaries::put_user_permissions_boundary,
     "PutUserPolicy" => inline_policies::put_user_policy,
+    "RemoveClientIDFromOpenIDConnectProvider" => oidc_providers::remove_client_id,
     "RemoveUserFromGroup" => groups::remove_user_from_group,
     "SetDefaultPolicyVersion" => policies::set_default_policy_version,
     "SimulateCustomPolicy" => simulate::simulate_custom_policy,
     "SimulatePrincipalPolicy" => simulate::simulate_principal_policy,
+    "TagOpenIDConnectProvider" => oidc_providers::tag_open_id_connect_provider,
     "TagPolicy" => tags::tag_policy,
     "TagRole" => tags::tag_role,
     "TagSAMLProvider" => saml_providers::tag_saml_provider,
     "TagUser" => tags::tag_user,
+    "UntagOpenIDConnectProvider" => oidc_providers::untag_open_id_connect_provider,
     "UntagPolicy" => tags::untag_policy,
     "UntagRole" => tags::untag_role,
     "UntagSAMLProvider" => saml_providers::untag_saml_provider,
@@ -176,6 +186,7 @@ operations! {
     "UpdateAccessKey" => keys::update_access_key,
     "UpdateAssumeRolePolicy" => principals::update_assume_role_policy,
     "UpdateGroup" => principals::update_group,
+    "UpdateOpenIDConnectProviderThumbprint" => oidc_providers::update_thumbprint,
     "UpdateRole" => principals::update_role,
     "UpdateRoleDescription" => principals::update_role_description,
     "UpdateSAMLProvider" => saml_providers::update_saml_provider,
