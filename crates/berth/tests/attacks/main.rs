@@ -44,6 +44,7 @@ mod quotas;
 mod ranges;
 mod records;
 mod running;
+mod saml;
 mod sessions;
 mod signatures;
 mod tenants;

@@ -1,8 +1,8 @@
 //! Who comes in by what an identity provider says: the providers that an account trusts, and the sessions of roles that are
 //! given for their tokens and assertions.
 //!
-//! What a token says is found true or false in `berth_federation`, which is pure; here are the rows ([`oidc_providers`]), the keys
-//! of issuers (`issuers`), and what a role's trust policy has to say about it (`session`). [`web_identity`] puts them together.
+//! What a token says is found true or false in `berth_federation`, which is pure; here are the rows ([`oidc_providers`], [`saml_providers`]), the keys
+//! of issuers (`issuers`), and what a role's trust policy has to say about it (`session`). [`web_identity`] and [`saml`] put them together.
 
 mod attributes;
 pub mod error;
