@@ -85,6 +85,7 @@ fn other_value(setting: &Setting) -> String {
         "oci",
         "ecr",
         "ecr:PutImage=5",
+        "0.5",
     ];
     (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
 }

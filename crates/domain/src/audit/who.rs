@@ -104,7 +104,7 @@ fn known(identity: &Identity, line: &mut Line) {
     line.member("arn", &identity.arn);
     line.member("accountId", identity.account.as_str());
     let of_session = identity.session.as_ref().map(|session| session.access_key_id.as_str());
-    if let Some(key) = of_session.or(identity.origin.as_ref().map(|key| key.as_str())) {
+    if let Some(key) = of_session.or(identity.origin.as_ref().map(berth_aws::AccessKeyId::as_str)) {
         line.member("accessKeyId", key);
     }
     if let Some(name) = user {

@@ -31,7 +31,7 @@ impl Asked {
         let name = name.ok_or_else(|| invalid("RoleSessionName is required in AuthnResponse"))?;
         Ok(Self {
             session_name: word("RoleSessionName", name)?,
-            longest: single(claims, "SessionDuration")?.map(duration).transpose()?,
+            longest: single(claims, "SessionDuration")?.map(|value| duration(&value)).transpose()?,
             tags: tags(claims)?,
             transitive: claims.values(&named("TransitiveTagKeys")).map(str::to_owned).collect(),
             source_identity: single(claims, "SourceIdentity")?.map(|who| word("SourceIdentity", who)).transpose()?,
@@ -66,7 +66,7 @@ fn word(name: &str, value: String) -> Result<String, FederationError> {
     Err(invalid(format!("{name} in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{{2,64}}")))
 }
 
-fn duration(value: String) -> Result<u64, FederationError> {
+fn duration(value: &str) -> Result<u64, FederationError> {
     let seconds = value.parse().ok().filter(|seconds| DURATIONS.contains(seconds));
     seconds.ok_or_else(|| invalid("SessionDuration in AuthnResponse must be 900 to 43200 seconds"))
 }

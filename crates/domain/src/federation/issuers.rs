@@ -253,7 +253,7 @@ async fn keys_of_file(slot: &Slot, issuer: &Issuer, path: &Path, now: Timestamp)
             slot.with(|known| known.file = Some(mark));
         }
         Err(reason) => {
-            tracing::warn!(%issuer, file = %path.display(), reason, "the file with an issuer's keys cannot be used")
+            tracing::warn!(%issuer, file = %path.display(), reason, "the file with an issuer's keys cannot be used");
         }
     }
     slot.with(|known| known.kept.clone()).map(|kept| kept.keys).ok_or_else(|| away(issuer))

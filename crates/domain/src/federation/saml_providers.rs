@@ -15,7 +15,7 @@ use crate::identity::names::saml_provider_name;
 use crate::identity::tags::check_tags;
 use crate::identity::{IdentityError, account_of};
 
-/// Providers of one account ("IAM and AWS STS quotas": Identity providers (IdPs) per AWS account).
+/// Providers of one account ("IAM and AWS STS quotas": Identity providers (`IdPs`) per AWS account).
 const MOST: u64 = 100;
 /// Characters of a metadata document, as IAM's shapes have them.
 const SHORTEST: usize = 1000;

@@ -72,13 +72,11 @@ impl Domain {
         };
         let url = issuer.without_scheme().to_owned();
         let found = self.database.read(move |txn| rows::find_oidc(txn, &account, &url).map_err(Error::from)).await?;
-        match found {
-            Some(record) => Ok((issuer, record)),
-            None => {
-                let message = format!("No OpenIDConnect provider found in your account for {issuer}");
-                Err(FederationError::InvalidToken(message).into())
-            }
-        }
+        let Some(record) = found else {
+            let message = format!("No OpenIDConnect provider found in your account for {issuer}");
+            return Err(FederationError::InvalidToken(message).into());
+        };
+        Ok((issuer, record))
     }
 }
 

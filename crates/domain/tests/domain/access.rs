@@ -91,8 +91,8 @@ const AFTERWARDS: [&str; 11] = [
     "throttle_call",
 ];
 /// What everybody with credentials may do about themselves, and a token that opens nothing beyond what its holder may.
-const FOR_EVERYBODY: [&str; 4] =
-    ["assume_role_with_web_identity", "caller_identity", "get_session_token", "issue_bearer"];
+const FOR_EVERYBODY: [&str; 5] =
+    ["assume_role_with_saml", "assume_role_with_web_identity", "caller_identity", "get_session_token", "issue_bearer"];
 
 /// Calls every operation that takes a caller; the answers by the operation's name.
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {
@@ -205,6 +205,7 @@ async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static s
     let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let arn = "arn:aws:iam::000000000000:policy/none";
     let provider = "arn:aws:iam::000000000000:oidc-provider/a.example";
+    let saml = "arn:aws:iam::000000000000:saml-provider/corp";
     let new = || NewPrincipal {
         owner: Owner::user("somebody"),
         path: "/".to_owned(),
@@ -298,6 +299,14 @@ async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static s
         tag_oidc_provider(provider, Vec::new()),
         untag_oidc_provider(provider, Vec::new()),
         tags_of_oidc_provider(provider),
+        create_saml_provider("corp", String::new(), Vec::new()),
+        saml_provider(saml),
+        saml_providers(),
+        update_saml_provider(saml, None),
+        delete_saml_provider(saml),
+        tag_saml_provider(saml, Vec::new()),
+        untag_saml_provider(saml, Vec::new()),
+        saml_provider_tags(saml),
     ];
     answers.push(("get_authorization_token", domain.get_authorization_token(caller).map(drop)));
     answers.push(("simulate_custom", domain.simulate_custom(caller, &Simulation::default()).map(drop)));
