@@ -131,4 +131,4 @@ def test_the_command_line_takes_a_response(shared_aws, provider, trusted, regist
     path.write_text(provider.respond("bob", role, arn))
     run = home.run(AWS, "sts", "assume-role-with-saml", "--endpoint-url", registry.url, "--region", "us-east-1", "--role-arn", role,
                    "--principal-arn", arn, "--saml-assertion", f"file://{path}", "--output", "json")
-    assert json.loads(run.stdout)["Subject"] == "bob"
+    assert json.loads(run)["Subject"] == "bob"
