@@ -3,8 +3,10 @@
 import base64
 import json
 import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +19,7 @@ from support.aws import Key, allow, refused
 
 pytestmark = pytest.mark.needs_berth
 
+AWS = Path(sys.executable).parent / "aws"
 ENTITY = "https://idp.example/metadata"
 ENDPOINT = "https://signin.aws.amazon.com/saml"
 ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
@@ -126,6 +129,6 @@ def test_the_command_line_takes_a_response(shared_aws, provider, trusted, regist
     role, arn = trusted
     path = home.path / "response.b64"
     path.write_text(provider.respond("bob", role, arn))
-    run = home.run("aws", "sts", "assume-role-with-saml", "--endpoint-url", registry.url, "--region", "us-east-1", "--role-arn", role,
+    run = home.run(AWS, "sts", "assume-role-with-saml", "--endpoint-url", registry.url, "--region", "us-east-1", "--role-arn", role,
                    "--principal-arn", arn, "--saml-assertion", f"file://{path}", "--output", "json")
-    assert json.loads(run.stdout)["Subject"] == "bob"
+    assert json.loads(run)["Subject"] == "bob"
