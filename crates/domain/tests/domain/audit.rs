@@ -96,7 +96,7 @@ async fn a_change_carries_its_record() {
         "userIdentity": {
             "type": "IAMUser", "principalId": caller.identity().unwrap().user_id,
             "arn": "arn:aws:iam::000000000000:user/bob", "accountId": "000000000000",
-            "accessKeyId": caller.identity().unwrap().origin.as_str(), "userName": "bob",
+            "accessKeyId": caller.identity().unwrap().origin.as_ref().unwrap().as_str(), "userName": "bob",
         },
         "eventTime": "2023-11-14T22:13:20Z", "eventSource": ECR, "eventName": "InitiateLayerUpload",
         "awsRegion": "us-east-1", "sourceIPAddress": "192.0.2.1", "userAgent": "a \"client\"",
@@ -497,7 +497,7 @@ async fn a_search_takes_an_attribute_and_a_time() {
     let (registry, theirs) = busy().await;
     let all = all_pages(&registry.domain, &theirs, LookupEvents { most: 50, ..LookupEvents::default() }).await;
     let one = all[10].clone();
-    let key = theirs.identity().unwrap().origin.as_str().to_owned();
+    let key = theirs.identity().unwrap().origin.as_ref().unwrap().as_str().to_owned();
     let attributes = [
         (LookupAttribute::EventId, one.id.clone(), 1),
         (LookupAttribute::EventName, "InitiateLayerUpload".to_owned(), 30),
