@@ -64,8 +64,6 @@ impl Domain {
         asked: AssumeRole,
         circumstances: &Circumstances,
     ) -> Result<AssumedRole, Error> {
-        let kind = if action == "sts:AssumeRoleWithSAML" { "SAMLUser" } else { "WebIdentityUser" };
-        crate::audit::vouched(kind, &vouched.provider_arn, &vouched.subject, &vouched.audience);
         audit::vouched(who_is(&vouched.provider_arn), &vouched.provider_arn, &vouched.subject, &vouched.audience);
         let (role, role_tags) = self.role_of(&asked.role_arn).await?;
         let Some(role) = role else { return Err(FederationError::NotAuthorized(action).into()) };
