@@ -206,7 +206,7 @@ async fn a_true_token_gives_a_session_that_may_do_what_the_role_may() {
     let caller = case.caller(&session).await.unwrap();
     case.registry.domain.list_tags(&caller, &name("team/app"), "", 10).await.unwrap();
     let token = case.registry.domain.get_authorization_token(&caller).unwrap();
-    case.registry.domain.authenticate("AWS", token.password.reveal().as_bytes()).await.unwrap();
+    case.registry.domain.authenticate("AWS", token.password.reveal().as_bytes(), None).await.unwrap();
     // An hour, unless something else is asked for.
     case.registry.clock.advance(Duration::from_mins(60));
     assert!(matches!(case.caller(&session).await, Err(Error::ExpiredToken)));
@@ -333,7 +333,7 @@ async fn a_session_goes_on_to_other_roles_and_dies_with_its_provider() {
         [
             case.caller(&session).await.is_ok(),
             case.registry.session_caller(&chained.credentials).await.is_ok(),
-            domain.authenticate("AWS", token.password.reveal().as_bytes()).await.is_ok(),
+            domain.authenticate("AWS", token.password.reveal().as_bytes(), None).await.is_ok(),
         ]
     };
     assert_eq!(works().await, [true; 3]);

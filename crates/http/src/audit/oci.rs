@@ -40,7 +40,7 @@ pub(crate) fn of_oci(parts: &Parts, endpoint: Option<&Endpoint>) {
 fn told(endpoint: &Endpoint) {
     match endpoint {
         Endpoint::Base | Endpoint::Catalog => {}
-        Endpoint::Tags { name } => of_repository(name, None),
+        Endpoint::Tags { name } | Endpoint::Uploads { name } => of_repository(name, None),
         Endpoint::Manifest { name, reference } => {
             let id = match reference {
                 Reference::Digest(digest) => [r#"[{"imageDigest":""#, &digest.to_string(), r#""}]"#].concat(),
@@ -53,7 +53,6 @@ fn told(endpoint: &Endpoint) {
             let id = text_object(&[("imageDigest", &digest.to_string())]);
             of_repository(name, Some(("subjectId", &id)));
         }
-        Endpoint::Uploads { name } => of_repository(name, None),
         Endpoint::Upload { name, id } => of_repository(name, Some(("uploadId", &format!("\"{id}\"")))),
     }
 }

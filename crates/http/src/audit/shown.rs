@@ -60,10 +60,9 @@ fn of_shape(shape: &Shape, value: &Value, left: &mut usize) -> Value {
             let entries = given.iter().take(MOST_ELEMENTS);
             entries.map(|(key, value)| (text(key, left), of_shape(of_values, value, left))).collect()
         }
-        (Kind::String { .. }, Value::String(given)) => text(given, left).into(),
-        (_, Value::Number(_) | Value::Bool(_)) => value.clone(),
         // Times may be texts.
-        (Kind::Timestamp, Value::String(given)) => text(given, left).into(),
+        (Kind::String { .. } | Kind::Timestamp, Value::String(given)) => text(given, left).into(),
+        (_, Value::Number(_) | Value::Bool(_)) => value.clone(),
         // What does not fit its shape was refused, and nobody knows what it is.
         _ => Value::Null,
     }
