@@ -123,6 +123,13 @@ fn known(identity: &Identity, line: &mut Line) {
                 line.member("userName", role_arn.rsplit('/').next().unwrap_or_default());
             });
         }
+        if let Some(provider) = identity.provider.as_ref().filter(|provider| provider.kind == "oidc") {
+            line.key("webIdFederationData");
+            line.object(|line| {
+                line.member("federatedProvider", &provider.arn);
+                line.json_member("attributes", "{}");
+            });
+        }
         line.key("attributes");
         line.object(|line| {
             line.key("creationDate");

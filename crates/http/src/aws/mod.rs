@@ -133,6 +133,7 @@ impl AwsDoor {
         let (service, operation) = QueryApi::Sts.asked(&form)?;
         audit::operation(service, operation);
         let caller = Caller::anonymous().under(circumstances(&call.parts));
+        berth_domain::audit::caller(&caller);
         if let Err(error) = self.domain.throttle_call(&caller, "sts", operation.name) {
             return Some(refuse(&self.domain, call, error));
         }
