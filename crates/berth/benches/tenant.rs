@@ -15,12 +15,10 @@ use berth_testkit::postgres::Postgres;
 use berth_testkit::{ADMIN_ID, ADMIN_SECRET, Client, Image, Server, berth_binary};
 
 const SERVER_KEY: &str = "5e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e75e7fe5e7";
-/// Manifests per second that an account may pull.
-const QUOTA: u32 = 50;
 /// What the noisy tenant asks for, in quotas.
-const NOISE: u32 = 20;
-/// What the others ask for, per second each.
-const DECENT: u32 = 40;
+const NOISE: f64 = 20.0;
+/// What the others ask for each, in quotas.
+const DECENT: f64 = 0.8;
 const OTHERS: usize = 3;
 /// Clients of the noisy tenant.
 const NOISY_CLIENTS: u32 = 10;
@@ -32,11 +30,15 @@ const BAR: f64 = 0.9;
 struct Asked {
     rounds: usize,
     span: Duration,
+    /// Manifests per second that an account may pull.
+    quota: u32,
+    /// Whether the quotas hold: without, it shows what they are good for.
+    profile: &'static str,
 }
 
 impl Asked {
     fn read(arguments: impl Iterator<Item = String>) -> Self {
-        let mut asked = Self { rounds: 5, span: Duration::from_secs(10) };
+        let mut asked = Self { rounds: 5, span: Duration::from_secs(10), quota: 50, profile: "ecr" };
         // Cargo adds `--bench`.
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
@@ -44,7 +46,9 @@ impl Asked {
             match argument.as_str() {
                 "--rounds" => asked.rounds = value().parse().expect("a number of rounds"),
                 "--seconds" => asked.span = Duration::from_secs(value().parse().expect("a number of seconds")),
-                other => panic!("{other}: --rounds N or --seconds N"),
+                "--quota" => asked.quota = value().parse().expect("calls per second"),
+                "--off" => asked.profile = "off",
+                other => panic!("{other}: --rounds N, --seconds N, --quota N or --off"),
             }
         }
         asked
@@ -113,9 +117,10 @@ fn sum(clients: Vec<std::thread::ScopedJoinHandle<'_, Answers>>) -> Answers {
 }
 
 /// What the others get done in a span, and what the noisy one, where it is there.
-fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration) -> (Answers, Answers) {
+fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration, quota: u32) -> (Answers, Answers) {
     let (end, is_over) = (Instant::now() + span, AtomicBool::new(false));
-    let pace = f64::from(QUOTA * NOISE) / f64::from(NOISY_CLIENTS);
+    let pace = f64::from(quota) * NOISE / f64::from(NOISY_CLIENTS);
+    let decent_pace = f64::from(quota) * DECENT;
     let count = if noisy.is_some() { NOISY_CLIENTS } else { 0 };
     std::thread::scope(|scope| {
         let is_over = &is_over;
@@ -125,7 +130,7 @@ fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration) -> (Answer
         }
         let mut decent = Vec::new();
         for clients in others.iter().map(Tenant::clients) {
-            decent.push(scope.spawn(move || pull(&clients, f64::from(DECENT), || Instant::now() >= end)));
+            decent.push(scope.spawn(move || pull(&clients, decent_pace, || Instant::now() >= end)));
         }
         let decent = sum(decent);
         is_over.store(true, Ordering::Relaxed);
@@ -133,36 +138,34 @@ fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration) -> (Answer
     })
 }
 
-fn start() -> Vec<Server> {
+fn start(asked: &Asked) -> Vec<Server> {
     let (url, binary) = (Postgres::shared().create_database(), berth_binary("BERTH_BIN", env!("CARGO_BIN_EXE_berth")));
     let node = |_| {
-        Server::builder(&binary)
-            .setting("database.url", &url)
-            .env("BERTH_SERVER_KEY", SERVER_KEY)
-            .setting("registry.host", HOST)
-            .setting("throttle.profile", "ecr")
-            .setting("throttle.rates", &format!("BatchGetImage={QUOTA}"))
-            .start()
+        let node = Server::builder(&binary).setting("database.url", &url).env("BERTH_SERVER_KEY", SERVER_KEY);
+        let node = node.setting("registry.host", HOST).setting("throttle.profile", asked.profile);
+        let rates = if asked.profile == "off" { String::new() } else { format!("BatchGetImage={}", asked.quota) };
+        node.setting("throttle.rates", &rates).start()
     };
     (0..2).map(node).collect()
 }
 
 fn main() {
     let asked = Asked::read(std::env::args().skip(1));
-    let nodes = start();
+    let nodes = start(&asked);
+    let quota = asked.quota;
     let noisy = Tenant::make(&nodes, "999999999999");
     let others: Vec<Tenant> = (1..=OTHERS).map(|number| Tenant::make(&nodes, &format!("{number:012}"))).collect();
     // The nodes hear of each other, and buffers fill.
-    measure(&others, Some(&noisy), Duration::from_secs(5));
+    measure(&others, Some(&noisy), Duration::from_secs(5), quota);
     let seconds = asked.span.as_secs_f64();
     let mut ratios: Vec<f64> = (1..=asked.rounds)
         .map(|round| {
-            let (alone, _) = measure(&others, None, asked.span);
-            let (beside, noise) = measure(&others, Some(&noisy), asked.span);
+            let (alone, _) = measure(&others, None, asked.span, quota);
+            let (beside, noise) = measure(&others, Some(&noisy), asked.span, quota);
             let ratio = beside.served as f64 / alone.served as f64;
             println!(
                 "round {round}: others {:.1}/s alone, {:.1}/s beside ({} throttled, {} other): {ratio:.3}; the noisy one asked {:.0}/s, \
-                 was served {:.1}/s of {QUOTA}",
+                 was served {:.1}/s of {quota}",
                 alone.served as f64 / seconds,
                 beside.served as f64 / seconds,
                 beside.throttled,

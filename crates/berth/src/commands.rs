@@ -15,12 +15,16 @@ use crate::config::flags::{OperatorFlags, ServeFlags};
 use crate::config::kinds::LogFormat;
 use crate::config::{Settings, example, load, print, reference};
 use crate::failure::Failure;
+use crate::helpers::Helper;
 use crate::identity::Noun;
 use crate::import::Import;
+use crate::login::Login;
 use crate::restore::Restore;
 use crate::telemetry::Traces;
 use crate::verify::Verify;
-use crate::{audit, backup, gc, identity, import, logging, migrate_store, opened, output, restore, serve, verify};
+use crate::{
+    audit, backup, gc, helpers, identity, import, logging, login, migrate_store, opened, output, restore, serve, verify,
+};
 
 const PAGE: u64 = 500;
 
@@ -91,6 +95,11 @@ enum Command {
     /// What was done, by whom, and whether it was allowed.
     #[command(subcommand)]
     Audit(Audit),
+    /// Logs a person in by an identity provider, and writes a session of a role into a profile.
+    Login(Box<Login>),
+    /// Hands logins to programs that ask for them, by their protocols.
+    #[command(subcommand)]
+    CredentialHelper(Helper),
     #[command(flatten)]
     Identity(Noun),
 }
@@ -190,6 +199,8 @@ fn execute(line: Line) -> Result<ExitCode, Failure> {
             block_on(restore::run(&settings, &restore, line.json))
         }
         Command::Audit(what) => block_on(audit::run(what, configured, line.json)),
+        Command::Login(asked) => block_on(login::run(&asked, line.json)).and(done),
+        Command::CredentialHelper(helper) => Ok(helpers::run(&helper)),
         Command::Identity(noun) => block_on(identity::run(noun, configured, line.json)),
         Command::MigrateStore { flags } => block_on(migrate_store::run(&configured(flags.0)?, line.json)).and(done),
     }
@@ -207,12 +218,16 @@ fn configure(file: Option<&std::path::Path>, flags: Vec<Given>) -> Result<Settin
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(future)
+}
+
+/// What futures run on.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(64)
         .enable_all()
         .build()
-        .map_err(|error| Failure::doing("the runtime cannot start", error))?;
-    runtime.block_on(future)
+        .map_err(|error| Failure::doing("the runtime cannot start", error))
 }
 
 async fn reset_key(settings: &Settings, as_json: bool) -> Result<(), Failure> {

@@ -10,13 +10,16 @@ mod config;
 mod failure;
 mod file_limit;
 mod gc;
+mod helpers;
 mod identity;
 mod import;
 mod listeners;
 mod logging;
+mod login;
 mod migrate_store;
 mod opened;
 mod output;
+mod remote;
 mod restore;
 mod serve;
 mod signals;
@@ -32,5 +35,5 @@ fn main() -> ExitCode {
     berth_platform::memory::give_back_early();
     // Images, sealed secrets and backups are nobody else's on this machine.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    commands::run()
+    helpers::by_name().unwrap_or_else(commands::run)
 }

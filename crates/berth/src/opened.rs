@@ -11,17 +11,18 @@ use std::time::Duration;
 use berth_domain::audit::AuditSettings;
 use berth_domain::failed_logins::Allowance;
 use berth_domain::seal::ServerKey;
-use berth_domain::settings::Endpoint;
+use berth_domain::settings::{Endpoint, Federation};
 use berth_domain::throttle::Rules as Quotas;
 use berth_domain::{Domain, Parts, Settings as Rules};
 use berth_store::repositories::Registry;
 use berth_store::{BlobKey, Database, StoreError, SystemClock, SystemRandom};
 use berth_store_sql::{PostgresEngine, PostgresSettings, SqliteEngine};
+use berth_transfer::outbound::{self, AddressRules, Outbound};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Settings;
-use crate::config::kinds::{Challenge, DatabaseUrl};
+use crate::config::kinds::{Challenge, DatabaseUrl, Network};
 use crate::failure::Failure;
 use crate::stores;
 
@@ -74,7 +75,18 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
-    Ok(Domain::open(parts(settings).await?).await?)
+    let domain = Domain::open(parts(settings).await?).await?;
+    domain.reach_by(Arc::new(outbound(settings)?));
+    Ok(domain)
+}
+
+/// Who asks servers at addresses that people give.
+fn outbound(settings: &Settings) -> Result<Outbound, Failure> {
+    let chosen = &settings.outbound;
+    let network = |network: &Network| outbound::Network { address: network.address, prefix: network.prefix };
+    let rules = AddressRules::new(chosen.allowed_networks.iter().map(network).collect());
+    Outbound::new(rules, chosen.tls_ca.as_deref())
+        .map_err(|error| Failure::Usage(format!("outbound.tls_ca cannot be used: {error}")))
 }
 
 async fn parts(settings: &Settings) -> Result<Parts, Failure> {
@@ -150,6 +162,12 @@ pub fn secret(name: &str) -> Result<Option<String>, Failure> {
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Where SAML assertions are sent to: as it was said, and to this server by its own name.
+fn saml_recipients(settings: &Settings) -> Vec<String> {
+    let own = settings.server.public_url.as_ref().map(|url| format!("{}/saml", url.as_str().trim_end_matches('/')));
+    settings.federation.saml_recipients.iter().cloned().chain(own).collect()
+}
+
 fn rules(settings: &Settings) -> Rules {
     let registry = &settings.registry;
     Rules {
@@ -170,6 +188,8 @@ fn rules(settings: &Settings) -> Rules {
             of_pair: settings.auth.failed_logins,
             of_address: settings.auth.failed_logins_of_address,
         },
+        saml_audiences: settings.federation.saml_audiences.clone(),
+        saml_recipients: saml_recipients(settings),
         read_only: settings.storage.read_only,
         free_space_minimum: settings.storage.free_space_minimum.0,
         inline_blob_bytes: settings.storage.inline_blobs.0.min(MOST_INLINE),
@@ -188,6 +208,15 @@ fn rules(settings: &Settings) -> Rules {
         upload_ttl: settings.uploads.ttl,
         endpoints: BTreeMap::new(),
         audit: audit(settings),
+        federation: federation(settings),
+    }
+}
+
+fn federation(settings: &Settings) -> Federation {
+    let federation = &settings.federation;
+    Federation {
+        stale_keys: federation.stale_keys,
+        key_files: federation.key_files.iter().map(|file| (file.issuer.clone(), file.path.clone())).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicI64;
 use berth_aws::policy::PolicyKind;
 use berth_aws::{AccessKeyId, SecretAccessKey};
 use berth_store::access_keys::{self, AccessKeyRecord};
+use berth_store::federation;
 use berth_store::identity::{Kind, PrincipalRecord, principals};
 use berth_store::{Timestamp, Transaction};
 
@@ -14,7 +15,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::identity::keys::user_seal;
 use crate::passes::{Holder, Pass, PassKind, SessionClaims, session_secret};
-use crate::principal::{Identity, IdentityKind, Rights, Session, Texts, compile, managed_text};
+use crate::principal::{Identity, IdentityKind, Rights, Session, Texts, VouchingProvider, compile, managed_text};
 use crate::seal::ServerKey;
 
 /// A credential.
@@ -57,7 +58,7 @@ impl Credential {
         let identity = self.identity.as_ref()?;
         Some(match &identity.session {
             Some(session) => &session.access_key_id,
-            None => identity.origin.as_str(),
+            None => identity.origin.as_ref()?.as_str(),
         })
     }
 }
@@ -140,20 +141,38 @@ fn of_user(
             || Holder::Key(origin.as_str().to_owned()),
             |claims| Holder::Session(Box::new(claims.clone())),
         )),
-        origin: origin.clone(),
+        origin: Some(origin.clone()),
+        provider: None,
     })
 }
 
-/// Who has temporary credentials. They end with the key that they began with and its user, and with their role.
-fn of_session(txn: &mut dyn Transaction, claims: &SessionClaims) -> Result<Option<Identity>, Error> {
-    let Ok(origin) = AccessKeyId::parse(&claims.origin) else { return Ok(None) };
-    if active_key(txn, &origin)?.is_none() {
-        return Ok(None);
+/// With what a session began.
+enum Origin {
+    /// A long-term key.
+    Key(AccessKeyId),
+    /// An identity provider.
+    Provider(VouchingProvider),
+}
+
+/// With what a session began, as long as that is good.
+fn origin_of(txn: &mut dyn Transaction, claims: &SessionClaims) -> Result<Option<Origin>, Error> {
+    if let Some((unique_id, kind)) = &claims.provider {
+        let arn = federation::arn_of(txn, kind, unique_id)?;
+        let by = |arn| VouchingProvider { unique_id: unique_id.clone(), kind: kind.clone(), arn };
+        return Ok(arn.map(by).map(Origin::Provider));
     }
+    let Ok(key) = AccessKeyId::parse(&claims.origin) else { return Ok(None) };
+    Ok(active_key(txn, &key)?.map(|_| Origin::Key(key)))
+}
+
+/// Who has temporary credentials. They end with the key that they began with and its user, or with the identity provider, and
+/// with their role.
+fn of_session(txn: &mut dyn Transaction, claims: &SessionClaims) -> Result<Option<Identity>, Error> {
+    let Some(origin) = origin_of(txn, claims)? else { return Ok(None) };
     let Some(record) = principals::find_by_id(txn, &claims.principal)? else { return Ok(None) };
-    match (record.kind, &claims.name) {
-        (Kind::User, None) => of_user(txn, &record, &origin, Some(claims)).map(Some),
-        (Kind::Role, Some(name)) => of_role(txn, &record, &origin, claims, name).map(Some),
+    match (record.kind, &claims.name, origin) {
+        (Kind::User, None, Origin::Key(key)) => of_user(txn, &record, &key, Some(claims)).map(Some),
+        (Kind::Role, Some(name), origin) => of_role(txn, &record, origin, claims, name).map(Some),
         _ => Ok(None),
     }
 }
@@ -161,10 +180,14 @@ fn of_session(txn: &mut dyn Transaction, claims: &SessionClaims) -> Result<Optio
 fn of_role(
     txn: &mut dyn Transaction,
     role: &PrincipalRecord,
-    origin: &AccessKeyId,
+    origin: Origin,
     claims: &SessionClaims,
     name: &str,
 ) -> Result<Identity, Error> {
+    let (origin, provider) = match origin {
+        Origin::Key(key) => (Some(key), None),
+        Origin::Provider(provider) => (None, Some(provider)),
+    };
     let texts = Texts::gather(txn, role)?;
     let session_rights = narrowed(txn, claims)?;
     let tags = with_session_tags(&texts.tags, &claims.tags);
@@ -179,7 +202,8 @@ fn of_role(
         tags,
         session: Some(session(claims, transitive)),
         holder: Some(Holder::Session(Box::new(claims.clone()))),
-        origin: origin.clone(),
+        origin,
+        provider,
     })
 }
 

@@ -47,6 +47,9 @@ pub enum Error {
     /// IAM or STS refuse.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// What an identity provider says opens nothing.
+    #[error(transparent)]
+    Federation(#[from] FederationError),
     /// The rules of ECR refuse.
     #[error(transparent)]
     Ecr(#[from] EcrError),
@@ -171,6 +174,7 @@ pub enum Error {
 
 use crate::body::BodyFailed;
 use crate::ecr_error::EcrError;
+use crate::federation::FederationError;
 use crate::identity::IdentityError;
 
 impl Error {

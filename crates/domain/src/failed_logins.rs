@@ -20,6 +20,7 @@ use quick_cache::sync::Cache;
 use crate::Domain;
 use crate::address::Block;
 use crate::error::Error;
+use crate::federation::FederationError;
 use crate::throttle::bucket::{Bucket, Limit, WHOLE};
 
 /// Pairs that are remembered, some 300 bytes each. What is tried again and again is not what is forgotten.
@@ -146,7 +147,10 @@ impl Domain {
 fn is_failed_login(error: &Error) -> bool {
     matches!(
         error,
-        Error::WrongCredentials | Error::InvalidClientToken | Error::Signature(SigV4Error::SignatureMismatch)
+        Error::WrongCredentials
+            | Error::InvalidClientToken
+            | Error::Signature(SigV4Error::SignatureMismatch)
+            | Error::Federation(FederationError::InvalidToken(_) | FederationError::NotAuthorized(_))
     )
 }
 

@@ -30,7 +30,9 @@ impl KeyUsage {
         }
         credential.noted_at.store(now.as_millis(), Ordering::Relaxed);
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.insert(identity.origin.clone(), (service.to_owned(), now));
+        if let Some(key) = &identity.origin {
+            noted.insert(key.clone(), (service.to_owned(), now));
+        }
     }
 
     fn take(&self) -> Vec<(AccessKeyId, (String, Timestamp))> {

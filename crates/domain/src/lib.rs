@@ -21,6 +21,7 @@ mod credential;
 pub mod ecr_error;
 pub mod error;
 pub mod failed_logins;
+pub mod federation;
 pub mod garbage;
 pub mod identity;
 pub mod images;
@@ -133,6 +134,7 @@ impl Domain {
             handles,
             throttles,
             failed_logins,
+            issuers: federation::issuers::Issuers::default(),
         };
         Ok(Self { shared: Arc::new(shared), settings: Arc::new(settings), anonymous })
     }

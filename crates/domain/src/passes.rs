@@ -71,9 +71,12 @@ pub(crate) struct SessionClaims {
     /// The access key id of the credentials: `ASIA...`.
     #[serde(rename = "k")]
     pub(crate) access_key_id: String,
-    /// The long-term access key that everything began with.
+    /// The long-term access key that everything began with; empty where a provider vouched.
     #[serde(rename = "o")]
     pub(crate) origin: String,
+    /// The unique id of the identity provider that everything began with, and its kind: `oidc` or `saml`.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<(String, String)>,
     /// The unique id of the user or role.
     #[serde(rename = "p")]
     pub(crate) principal: String,

@@ -37,8 +37,21 @@ pub struct Identity {
     pub session: Option<Session>,
     /// What passes made by it stand for.
     pub(crate) holder: Option<Holder>,
-    /// The long-term access key that everything began with.
-    pub origin: AccessKeyId,
+    /// The long-term access key that everything began with; none where an identity provider vouched.
+    pub origin: Option<AccessKeyId>,
+    /// The identity provider that everything began with (`aws:FederatedProvider`).
+    pub provider: Option<VouchingProvider>,
+}
+
+/// An identity provider that vouched for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VouchingProvider {
+    /// Its unique id.
+    pub unique_id: String,
+    /// `oidc` or `saml`.
+    pub kind: String,
+    /// Its ARN.
+    pub arn: String,
 }
 
 /// What an identity is.

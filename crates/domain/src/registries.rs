@@ -16,7 +16,9 @@ use quick_cache::sync::Cache;
 
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::{Domain, access, audit, contents, failed_logins, images, key_usage, pulls, seal, throttle, uploads};
+use crate::{
+    Domain, access, audit, contents, failed_logins, federation, images, key_usage, pulls, seal, throttle, uploads,
+};
 
 /// Registries whose settings are kept ready.
 const KEPT: usize = 1_000;
@@ -42,6 +44,7 @@ pub struct Shared {
     pub(crate) handles: Handles,
     pub(crate) throttles: throttle::Throttles,
     pub(crate) failed_logins: failed_logins::FailedLogins,
+    pub(crate) issuers: federation::issuers::Issuers,
 }
 
 /// What handles of other registries are made of.

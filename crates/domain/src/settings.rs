@@ -10,6 +10,7 @@ use berth_store::repositories::Registry;
 pub use crate::access::endpoints::{Endpoint, EndpointPolicy};
 use crate::audit::AuditSettings;
 use crate::failed_logins::Allowance;
+pub use crate::federation::settings::Federation;
 use crate::throttle::Rules;
 
 /// Whether a push makes the repository that it names.
@@ -22,6 +23,9 @@ pub enum CreateOnPush {
     /// It does where a template fits, and whoever pushes may create repositories: as ECR does.
     ByTemplate,
 }
+
+/// Where assertions for AWS are sent to.
+const SAML_ENDPOINT: &str = "https://signin.aws.amazon.com/saml";
 
 /// The settings that rules depend on.
 #[derive(Debug, Clone)]
@@ -83,6 +87,12 @@ pub struct Settings {
     pub failed_logins: Allowance,
     /// What of calls is recorded, and how long that is kept.
     pub audit: AuditSettings,
+    /// Identity providers.
+    pub federation: Federation,
+    /// Audiences of SAML assertions that are this service.
+    pub saml_audiences: Vec<String>,
+    /// Addresses that SAML assertions for this service are sent to.
+    pub saml_recipients: Vec<String>,
 }
 
 impl Settings {
@@ -118,6 +128,9 @@ impl Settings {
             throttle: Rules::default(),
             failed_logins: Allowance::default(),
             audit: AuditSettings::default(),
+            federation: Federation::default(),
+            saml_audiences: vec!["urn:amazon:webservices".to_owned(), SAML_ENDPOINT.to_owned()],
+            saml_recipients: vec![SAML_ENDPOINT.to_owned()],
         }
     }
 }

@@ -82,6 +82,25 @@ pub struct AssumedRole {
     pub source_identity: Option<String>,
 }
 
+impl AssumedRole {
+    pub(crate) fn new(
+        credentials: TemporaryCredentials,
+        role: &PrincipalRecord,
+        session: &str,
+        packed: Option<u64>,
+        source_identity: Option<String>,
+    ) -> Self {
+        let arn = format!("arn:aws:sts::{}:assumed-role/{}/{session}", role.account, role.name);
+        let user_id = format!("{}:{session}", role.unique_id);
+        Self { credentials, arn, user_id, packed, source_identity }
+    }
+}
+
+/// The long-term key of an identity as sessions remember it; empty where a provider vouched for it.
+fn origin_of(identity: &Identity) -> String {
+    identity.origin.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default()
+}
+
 impl Domain {
     /// Who the caller is (`GetCallerIdentity`). Everybody with credentials may know.
     pub fn caller_identity<'c>(&self, caller: &'c Caller) -> Result<&'c Identity, Error> {
@@ -103,7 +122,8 @@ impl Domain {
         let now = self.clock.now();
         let claims = SessionClaims {
             access_key_id: self.temporary_id().as_str().to_owned(),
-            origin: identity.origin.as_str().to_owned(),
+            origin: origin_of(identity),
+            provider: identity.provider.as_ref().map(|by| (by.unique_id.clone(), by.kind.clone())),
             principal: role.unique_id.clone(),
             name: Some(asked.session_name.clone()),
             issued_at: now,
@@ -114,16 +134,15 @@ impl Domain {
             transitive,
             source_identity: source_identity.clone(),
         };
-        Ok(AssumedRole {
-            credentials: self.seal_session(claims)?,
-            arn: format!("arn:aws:sts::{}:assumed-role/{}/{}", role.account, role.name, asked.session_name),
-            user_id: format!("{}:{}", role.unique_id, asked.session_name),
-            packed,
-            source_identity,
-        })
+        let credentials = self.seal_session(claims)?;
+        Ok(AssumedRole::new(credentials, &role, &asked.session_name, packed, source_identity))
     }
 
-    async fn role_of(&self, role_arn: &str) -> Result<(Option<PrincipalRecord>, Vec<(String, String)>), Error> {
+    /// The role of an ARN with its tags; none where there is no such role.
+    pub(crate) async fn role_of(
+        &self,
+        role_arn: &str,
+    ) -> Result<(Option<PrincipalRecord>, Vec<(String, String)>), Error> {
         let Some(known) = PrincipalArn::parse(role_arn).filter(|known| known.kind == Kind::Role) else {
             let message = format!("{role_arn} is invalid");
             return Err(IdentityError::Validation(message).into());
@@ -201,7 +220,7 @@ impl Domain {
     }
 
     /// Checks what a session is narrowed to, and says how much room it takes.
-    async fn check_session_policies(
+    pub(crate) async fn check_session_policies(
         &self,
         account: &AccountId,
         asked: &AssumeRole,
@@ -249,7 +268,8 @@ impl Domain {
         let now = self.clock.now();
         self.seal_session(SessionClaims {
             access_key_id: self.temporary_id().as_str().to_owned(),
-            origin: identity.origin.as_str().to_owned(),
+            origin: origin_of(identity),
+            provider: None,
             principal: identity.user_id.clone(),
             name: None,
             issued_at: now,
@@ -262,11 +282,11 @@ impl Domain {
         })
     }
 
-    fn temporary_id(&self) -> AccessKeyId {
+    pub(crate) fn temporary_id(&self) -> AccessKeyId {
         AccessKeyId::temporary_from_random(sixteen(self.random.as_ref()))
     }
 
-    fn seal_session(&self, claims: SessionClaims) -> Result<TemporaryCredentials, Error> {
+    pub(crate) fn seal_session(&self, claims: SessionClaims) -> Result<TemporaryCredentials, Error> {
         let id = AccessKeyId::parse(&claims.access_key_id).map_err(|_| Error::InvalidClientToken)?;
         let (secret, expires_at) = (session_secret(&id, &self.server_key), claims.expires_at);
         let pass = Pass { holder: Holder::Session(Box::new(claims)), expires_at, scopes: None, registry: None };
@@ -276,7 +296,8 @@ impl Domain {
 }
 
 /// A trust policy that trusts nobody.
-const NO_TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"sts:*"}}"#;
+pub(crate) const NO_TRUST: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"sts:*"}}"#;
 
 /// Managed policies of a session are those of the role's account, or come with Berth.
 fn ensure_managed(txn: &mut dyn Transaction, account: &AccountId, arn: &str) -> Result<(), Error> {

@@ -3,12 +3,17 @@
 use berth_aws::protocol::{Form, Operation, Sensitive, Timestamp, query};
 use berth_aws::sts::STS;
 use berth_aws::sts::shapes::{self as sts, Credentials, operations};
+use berth_domain::federation::saml::AssumeRoleWithSaml;
 use berth_domain::identity::IdentityError;
 use berth_domain::sts::{AssumeRole, TemporaryCredentials};
 use berth_domain::{Caller, Domain};
 use http::StatusCode;
 
 use crate::query::{Failure, read, respond, write};
+
+/// Operations that nobody signs: a token or an assertion speaks for whoever sends them (STS, "Requesting temporary security
+/// credentials").
+pub(crate) const UNSIGNED: [&str; 2] = ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"];
 
 /// Answers one call: the operation that the form names. The status, and the XML of the result or the fault.
 pub async fn answer(domain: &Domain, caller: &Caller, form: &Form, request_id: &str) -> (StatusCode, String) {
@@ -28,6 +33,10 @@ async fn dispatch(
 ) -> Result<String, Failure> {
     match operation.name {
         "AssumeRole" => write(&STS, operation, &assume_role(domain, caller, form).await?, id),
+        "AssumeRoleWithSAML" => write(&STS, operation, &assume_role_with_saml(domain, caller, form).await?, id),
+        "AssumeRoleWithWebIdentity" => {
+            write(&STS, operation, &assume_role_with_web_identity(domain, caller, form).await?, id)
+        }
         "GetAccessKeyInfo" => write(&STS, operation, &access_key_info(domain, caller, form).await?, id),
         "GetCallerIdentity" => write(&STS, operation, &caller_identity(domain, caller, form)?, id),
         "GetSessionToken" => write(&STS, operation, &session_token(domain, caller, form)?, id),
@@ -74,6 +83,68 @@ async fn assume_role(domain: &Domain, caller: &Caller, form: &Form) -> Result<st
         packed_policy_size: assumed.packed.and_then(|percent| i32::try_from(percent).ok()),
         source_identity: assumed.source_identity,
         ..sts::AssumeRoleResponse::default()
+    })
+}
+
+async fn assume_role_with_web_identity(
+    domain: &Domain,
+    caller: &Caller,
+    form: &Form,
+) -> Result<sts::AssumeRoleWithWebIdentityResponse, Failure> {
+    let asked: sts::AssumeRoleWithWebIdentityRequest = read(&operations::ASSUME_ROLE_WITH_WEB_IDENTITY, form)?;
+    if asked.provider_id.is_some() {
+        let message = "ProviderId is for access tokens of OAuth 2.0, which are not taken: leave it out";
+        return Err(IdentityError::Validation(message.to_owned()).into());
+    }
+    let session = AssumeRole {
+        role_arn: asked.role_arn,
+        session_name: asked.role_session_name,
+        duration: seconds(asked.duration_seconds),
+        policy: asked.policy,
+        policy_arns: asked.policy_arns.unwrap_or_default().into_iter().filter_map(|policy| policy.arn).collect(),
+        ..AssumeRole::default()
+    };
+    let given = domain.assume_role_with_web_identity(caller, asked.web_identity_token.reveal(), session).await?;
+    let assumed = given.assumed;
+    Ok(sts::AssumeRoleWithWebIdentityResponse {
+        credentials: Some(credentials(&assumed.credentials)),
+        subject_from_web_identity_token: Some(given.subject),
+        assumed_role_user: Some(sts::AssumedRoleUser { assumed_role_id: assumed.user_id, arn: assumed.arn }),
+        packed_policy_size: assumed.packed.and_then(|percent| i32::try_from(percent).ok()),
+        provider: Some(given.provider),
+        audience: Some(given.audience),
+        source_identity: assumed.source_identity,
+        ..sts::AssumeRoleWithWebIdentityResponse::default()
+    })
+}
+
+async fn assume_role_with_saml(
+    domain: &Domain,
+    caller: &Caller,
+    form: &Form,
+) -> Result<sts::AssumeRoleWithSAMLResponse, Failure> {
+    let asked: sts::AssumeRoleWithSAMLRequest = read(&operations::ASSUME_ROLE_WITH_SAML, form)?;
+    let session = AssumeRoleWithSaml {
+        role_arn: asked.role_arn,
+        principal_arn: asked.principal_arn,
+        assertion: asked.saml_assertion.reveal().to_owned(),
+        duration: seconds(asked.duration_seconds),
+        policy: asked.policy,
+        policy_arns: asked.policy_arns.unwrap_or_default().into_iter().filter_map(|policy| policy.arn).collect(),
+    };
+    let given = domain.assume_role_with_saml(caller, session).await?;
+    let assumed = given.assumed;
+    Ok(sts::AssumeRoleWithSAMLResponse {
+        credentials: Some(credentials(&assumed.credentials)),
+        assumed_role_user: Some(sts::AssumedRoleUser { assumed_role_id: assumed.user_id, arn: assumed.arn }),
+        packed_policy_size: assumed.packed.and_then(|percent| i32::try_from(percent).ok()),
+        subject: Some(given.subject),
+        subject_type: given.subject_type,
+        issuer: Some(given.issuer),
+        audience: Some(given.audience),
+        name_qualifier: Some(given.name_qualifier),
+        source_identity: assumed.source_identity,
+        ..sts::AssumeRoleWithSAMLResponse::default()
     })
 }
 

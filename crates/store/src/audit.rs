@@ -106,9 +106,11 @@ pub fn place(txn: &mut dyn Transaction, link: u64, ids: &[String]) -> Result<u64
     let mut placed = 0;
     for (nth, some) in ids.chunks(PLACED_AT_ONCE).enumerate() {
         let marks: Vec<String> = (0..some.len()).map(|nth| format!("?{}", nth + 3)).collect();
-        let places: String = marks.iter().enumerate().map(|(nth, mark)| format!(" WHEN {mark} THEN {nth}")).collect();
+        let cases: Vec<String> =
+            marks.iter().enumerate().map(|(nth, mark)| format!("WHEN {mark} THEN {nth}")).collect();
         let sql = format!(
-            "UPDATE audit_rows SET link = ?1, place = ?2 + CASE id{places} ELSE 0 END WHERE link IS NULL AND id IN ({})",
+            "UPDATE audit_rows SET link = ?1, place = ?2 + CASE id {} ELSE 0 END WHERE link IS NULL AND id IN ({})",
+            cases.join(" "),
             marks.join(", ")
         );
         let mut values: Vec<Value> = vec![link.into(), ((nth * PLACED_AT_ONCE) as u64).into()];

@@ -2,7 +2,7 @@
 //!
 //! Begin with [`Source`]. [`registry::RegistrySource`] speaks the distribution specification as a client,
 //! [`folder::LayoutSource`] reads an OCI image layout, [`folder::DistributionSource`] the storage folder of CNCF
-//! Distribution. [`BlobReader`] reads one blob to its end through any of them, going on where a connection broke off.
+//! Distribution. [`outbound`] asks servers at addresses that people give. [`BlobReader`] reads one blob to its end through any of them, going on where a connection broke off.
 //!
 //! It may not know where content goes: what is kept, and under which rules, is decided in `berth-domain`. What it reads
 //! was written by strangers: every size is bounded, nothing is trusted before its digest was checked.
@@ -11,6 +11,7 @@
 mod error;
 mod fetch;
 pub mod folder;
+pub mod outbound;
 pub mod registry;
 mod retry;
 mod source;

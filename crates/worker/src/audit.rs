@@ -119,7 +119,10 @@ impl Step {
             let loaded = tokio::task::spawn_blocking(move || heads.load()).await;
             match loaded {
                 Ok(Ok(loaded)) => self.kept = loaded,
-                Ok(Err(error)) => return self.cannot_keep(&error),
+                Ok(Err(error)) => {
+                    self.cannot_keep(&error);
+                    return Ok(());
+                }
                 Err(_) => return Ok(()),
             }
         }
@@ -137,17 +140,14 @@ impl Step {
         let (heads, stored) = (Arc::clone(heads), head.clone());
         match tokio::task::spawn_blocking(move || heads.store(&stored)).await {
             Ok(Err(error)) => self.cannot_keep(&error),
-            _ => {
-                self.kept = Some(head);
-                Ok(())
-            }
+            _ => self.kept = Some(head),
         }
+        Ok(())
     }
 
-    fn cannot_keep(&mut self, error: &io::Error) -> Result<(), Error> {
+    fn cannot_keep(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::warn!(%error, "the head of the chain of records cannot be kept");
         }
-        Ok(())
     }
 }

@@ -17,7 +17,8 @@ use crate::config::Settings;
 use crate::config::effective::Given;
 use crate::config::flags::OperatorFlags;
 use crate::failure::Failure;
-use crate::identity::{Answer, Client, Remote};
+use crate::identity::{Answer, Remote};
+use crate::remote::client::Client;
 use crate::{opened, output};
 
 /// Events of one request.
@@ -120,7 +121,7 @@ impl Search {
                             the credentials tell the account";
                 return Err(Failure::Usage(text.to_owned()));
             }
-            return Ok(Place::Server(Box::new(self.remote.connect()?)));
+            return Ok(Place::Server(Box::new(self.remote.connect().await?)));
         }
         let account = self.account.as_deref().map(AccountId::parse).transpose();
         let account = account.map_err(|error| Failure::Usage(format!("--account: {error}")))?;

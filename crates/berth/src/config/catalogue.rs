@@ -10,8 +10,8 @@ use berth_domain::throttle::{Profile, RateRule};
 
 use super::effective::Values;
 use super::kinds::{
-    Challenge, ClientRule, DatabaseUrl, Endpoint, FormerStore, ListenAddress, LogFilter, LogFormat, Network, Pattern,
-    ProxyProtocol, PublicUrl, Share, Size, TlsVersion,
+    Challenge, ClientRule, DatabaseUrl, Endpoint, FormerStore, KeyFile, ListenAddress, LogFilter, LogFormat, Network,
+    Pattern, ProxyProtocol, PublicUrl, Share, Size, TlsVersion,
 };
 use super::listeners::Listener;
 use super::problem::Problem;
@@ -251,6 +251,25 @@ settings! {
         /// Quotas: `[account:|principal:]OPERATION=RATE[/BURST]`. `OPERATION` is `PutImage`, `iam:CreateUser`, `ecr:*` or `*`; `RATE`
         /// the calls per second, `0` for no quota; `BURST` those at once, one second's worth where it is left out.
         rates: Vec<RateRule> = "";
+    }
+    /// Whoever comes in by what an identity provider says.
+    federation: Federation {
+        /// How long the keys of an issuer of tokens that cannot be reached are still used.
+        stale_keys: Duration = "24h";
+        /// Issuers whose keys are in a file, as `https://issuer.example.org=/etc/berth/keys.json`: such an issuer is never asked. The
+        /// files are key sets (JWKS), and read again when they change.
+        key_files: Vec<KeyFile> = "";
+        /// Audiences that SAML assertions for this service may name.
+        saml_audiences: Vec<String> = "urn:amazon:webservices,https://signin.aws.amazon.com/saml";
+        /// Addresses that SAML assertions for this service are sent to (`Recipient`). `/saml` at `server.public_url` is one too.
+        saml_recipients: Vec<String> = "https://signin.aws.amazon.com/saml";
+    }
+    /// Servers that the registry asks at addresses that people give, such as issuers of tokens.
+    outbound: Outbound {
+        /// Networks that may be asked beside the public internet: no loopback, link-local or private address is otherwise.
+        allowed_networks: Vec<Network> = "";
+        /// File with the certificates of further authorities, PEM, beside those of the system.
+        tls_ca: Option<PathBuf> = "";
     }
     /// Unfinished uploads.
     uploads: Uploads {

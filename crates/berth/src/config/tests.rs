@@ -85,6 +85,7 @@ fn other_value(setting: &Setting) -> String {
         "oci",
         "ecr",
         "ecr:PutImage=5",
+        "0.5",
     ];
     (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
 }
@@ -296,11 +297,11 @@ fn every_setting_of_a_listener_comes_from_file_and_environment() {
             "proxy_protocol" => "trusted_proxies = [\"10.0.0.1\"]\n".to_owned(),
             _ => String::new(),
         };
-        let listen = if name == "listen" { "[listener.private]\n" } else { LISTENER };
+        let (listen, without) = if name == "listen" { ("[listener.private]\n", "") } else { (LISTENER, LISTENER) };
         let effective = resolve(&format!("{listen}{beside}{}", print::assignment(name, &value)), &[], &[]).unwrap();
         assert_eq!(entry(&effective, &key).0, value, "{key} from the file");
         let variable = format!("BERTH_LISTENER__PRIVATE__{}", name.to_uppercase());
-        let effective = resolve(&format!("{listen}{beside}"), &[(&variable, &text)], &[]).unwrap();
+        let effective = resolve(&format!("{without}{beside}"), &[(&variable, &text)], &[]).unwrap();
         assert_eq!(entry(&effective, &key), (value, format!("env {variable}")), "{key}");
         let again = resolve(&print::toml(&effective), &[], &[]).unwrap();
         assert_eq!(entry(&effective, &key).0, entry(&again, &key).0);

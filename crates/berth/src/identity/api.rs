@@ -9,8 +9,8 @@ use berth_domain::Domain;
 use serde_json::{Value, json};
 
 use super::answer::readable;
-use super::remote::{Client, refused};
 use crate::failure::Failure;
+use crate::remote::client::{Client, refused};
 
 /// Who answers.
 pub struct Api(Transport);

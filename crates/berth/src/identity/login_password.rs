@@ -5,18 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::remote::Client;
 use crate::failure::Failure;
+use crate::remote::client::Client;
 
 /// Asks for a token and gives its password half, as `aws ecr get-login-password` does.
 pub async fn run(client: &Client) -> Result<Answer, Failure> {
-    let token = client.authorization_token().await?;
+    let token = client.authorization_token().await?.token;
     let password = password(token.reveal()).ok_or_else(|| client.unexpected(200))?;
     Ok(Answer::new(password.clone(), json!({ "password": password })))
 }
 
 /// What stands behind `AWS:` in a token.
-fn password(token: &str) -> Option<String> {
+pub fn password(token: &str) -> Option<String> {
     let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
     text.split_once(':').map(|(_, password)| password.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Identities from the command line: accounts, users, groups, roles, policies and access keys.
 //!
 //! Each command speaks to a server as AWS's own tools do ([`api`]), with the credentials that they would take
-//! ([`credentials`]); with `--local` it opens the data folder instead. One file for each noun; [`apply`] brings an account
+//! ([`crate::remote`]); with `--local` it opens the data folder instead. One file for each noun; [`apply`] brings an account
 //! to what a file says.
 
 mod access;
@@ -9,15 +9,13 @@ mod account;
 mod answer;
 mod api;
 mod apply;
-mod credentials;
 mod document;
 mod explain;
 mod group;
 mod key;
-mod login_password;
+pub mod login_password;
 mod owner;
 mod policy;
-mod remote;
 mod role;
 mod target;
 mod user;
@@ -32,7 +30,6 @@ use crate::failure::Failure;
 use crate::output;
 
 pub use answer::Answer;
-pub use remote::Client;
 pub use target::Remote;
 
 use target::Target;
@@ -111,7 +108,7 @@ pub async fn run(
         Noun::Policy { what, target } => policy::run(&target.open(configure).await?, what).await?,
         Noun::Key { what, target } => key::run(&target.open(configure).await?, what).await?,
         Noun::Iam { what, target } => access::run(target, what, configure).await?,
-        Noun::LoginPassword { remote } => login_password::run(&remote.connect()?).await?,
+        Noun::LoginPassword { remote } => login_password::run(&remote.connect().await?).await?,
     };
     output::result(&if as_json { answer.json.to_string() } else { answer.text });
     Ok(ExitCode::from(answer.code))

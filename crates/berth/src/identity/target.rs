@@ -3,13 +3,13 @@
 use berth_aws::AccountId;
 
 use super::api::Api;
-use super::credentials::{self, Asked};
-use super::remote::Client;
 use crate::config::Settings;
 use crate::config::effective::Given;
 use crate::config::flags::GroupFlags;
 use crate::failure::Failure;
 use crate::opened;
+use crate::remote::client::Client;
+use crate::remote::credentials::{self, Asked};
 
 /// The server, and the credentials for it.
 #[derive(clap::Args)]
@@ -42,13 +42,15 @@ pub struct Target {
 
 impl Remote {
     /// A client with the credentials that were found.
-    pub fn connect(&self) -> Result<Client, Failure> {
+    pub async fn connect(&self) -> Result<Client, Failure> {
         let asked = Asked {
             endpoint_url: self.endpoint_url.as_deref(),
             profile: self.profile.as_deref(),
             region: self.region.as_deref(),
+            url_variables: &["BERTH_URL", "AWS_ENDPOINT_URL"],
+            otherwise: "; beside the data folder, --local needs none",
         };
-        Client::new(credentials::find(&asked, &opened::variable)?)
+        Client::connect(credentials::find(&asked, &opened::variable)?).await
     }
 
     /// Whether something here was said on the command line.
@@ -65,7 +67,7 @@ impl Target {
                 let text = "--account and the settings of a data folder go with --local; without, the credentials tell the account";
                 return Err(Failure::Usage(text.to_owned()));
             }
-            return Ok(Api::remote(self.remote.connect()?));
+            return Ok(Api::remote(self.remote.connect().await?));
         }
         if self.remote.is_given() {
             let text = "--local asks no server: leave --endpoint-url, --profile and --region out";

@@ -52,6 +52,9 @@ pub enum Import {
         /// Its address, such as `https://registry.example.com`; `http://` where it has no TLS.
         #[arg(value_name = "URL")]
         address: String,
+        /// The host of its token server, where that is another one than the registry's and is to be told the password.
+        #[arg(long, value_name = "HOST")]
+        token_server: Option<String>,
         #[command(flatten)]
         names: Names,
     },
@@ -94,7 +97,9 @@ impl Import {
             Self::OciLayout { folder, repository, .. } => {
                 Box::new(LayoutSource::open(folder, name(repository, "--repository")?).map_err(|error| wrong(&error))?)
             }
-            Self::Registry { address, names, .. } => Box::new(registry(address, names)?),
+            Self::Registry { address, token_server, names, .. } => Box::new(
+                registry(address, names)?.trusting(token_server.as_ref().map(|host| host.to_ascii_lowercase())),
+            ),
         })
     }
 }

@@ -6,6 +6,14 @@
 
 #[path = "../support/digests.rs"]
 mod digests;
+#[path = "../support/identity_provider.rs"]
+mod identity_provider;
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/sts.rs"]
+mod sts;
+#[path = "../support/stub.rs"]
+mod stub;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,6 +25,7 @@ mod ecr_images;
 mod ecr_names;
 mod ecr_requests;
 mod ecr_rights;
+mod elsewhere;
 mod endpoints;
 mod extra_fields;
 mod framing;
@@ -29,13 +38,17 @@ mod logins;
 mod manifests;
 mod names;
 mod people;
+mod people_elsewhere;
 mod policies;
 mod quotas;
 mod ranges;
 mod records;
 mod running;
+mod saml;
 mod sessions;
 mod signatures;
 mod tenants;
 mod tokens;
 mod uploads;
+mod web_identity;
+mod web_issuers;

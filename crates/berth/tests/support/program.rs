@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -50,6 +52,35 @@ impl Program {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Nothing of the caller's own AWS configuration reaches it, and this folder is its home.
+    pub fn without_credentials(self) -> Self {
+        let home = self.path("").display().to_string();
+        let unset =
+            std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("AWS_") || name.starts_with("XDG_"));
+        let program = unset.collect::<Vec<_>>().iter().fold(self, |program, name| program.env(name, ""));
+        program.env("HOME", &home)
+    }
+
+    /// Runs to its end with a text on standard input, called by a name.
+    pub fn run_as(&self, name: &str, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = self.command(arguments);
+        command.arg0(name).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_owned();
+        // It may end before it has read everything.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts it with its output in pipes.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs `berth serve` on a free port until it takes requests.

@@ -23,6 +23,7 @@ pub(crate) struct RequestContext<'a> {
 pub const KEYS: &[&str] = &[
     "aws:CurrentTime",
     "aws:EpochTime",
+    "aws:FederatedProvider",
     "aws:MultiFactorAuthPresent",
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
@@ -112,6 +113,7 @@ impl RequestContext<'_> {
             ("aws:userid", _) => identity.user_id.as_str().into(),
             ("aws:username", IdentityKind::User { name }) => name.into(),
             ("aws:tokenissuetime", _) => moment(session?.issued_at),
+            ("aws:federatedprovider", _) => identity.provider.as_ref()?.arn.as_str().into(),
             ("aws:sourceidentity", _) => session?.source_identity.as_deref()?.into(),
             ("aws:multifactorauthpresent", _) => session.map(|_| "false")?.into(),
             _ => return None,
@@ -124,7 +126,7 @@ impl RequestContext<'_> {
         if key == "aws:tagkeys" && !tags.is_empty() {
             return Some(Values::Many(tags.iter().map(|(key, _)| key.as_str().into()).collect()));
         }
-        let (_, values) = more.iter().find(|(name, _)| *name == key)?;
+        let (_, values) = more.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
         match values.as_slice() {
             [one] if !matches!(key, "aws:tagkeys" | "sts:transitivetagkeys") => Some(single(one)),
             values => Some(Values::Many(values.iter().map(|value| value.as_str().into()).collect())),

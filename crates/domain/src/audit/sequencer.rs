@@ -97,7 +97,7 @@ impl Domain {
             if !take_lease(txn, &node, now)? || !store::insert_link(txn, link)? {
                 return Err(Undone::Lost);
             }
-            if store::place(txn, link.number, ids)? != link.row_count { Err(Undone::Lost) } else { Ok(()) }
+            if store::place(txn, link.number, ids)? == link.row_count { Ok(()) } else { Err(Undone::Lost) }
         });
         settle(written.await)
     }

@@ -103,9 +103,9 @@ fn known(identity: &Identity, line: &mut Line) {
     line.member("principalId", &identity.user_id);
     line.member("arn", &identity.arn);
     line.member("accountId", identity.account.as_str());
-    match &identity.session {
-        Some(session) => line.member("accessKeyId", &session.access_key_id),
-        None => line.member("accessKeyId", identity.origin.as_str()),
+    let of_session = identity.session.as_ref().map(|session| session.access_key_id.as_str());
+    if let Some(key) = of_session.or(identity.origin.as_ref().map(berth_aws::AccessKeyId::as_str)) {
+        line.member("accessKeyId", key);
     }
     if let Some(name) = user {
         line.member("userName", name);

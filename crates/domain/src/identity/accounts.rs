@@ -4,6 +4,7 @@ use berth_aws::AccountId;
 use berth_store::Timestamp;
 use berth_store::Transaction;
 use berth_store::access_keys;
+use berth_store::federation;
 use berth_store::identity::accounts::{self, AccountRecord};
 use berth_store::identity::{Kind, PrincipalRecord, attachments, groups, inline_policies, policies, principals};
 
@@ -31,6 +32,8 @@ pub struct AccountSummary {
     pub roles: u64,
     /// Managed policies of its own.
     pub policies: u64,
+    /// Identity providers of both kinds.
+    pub providers: u64,
 }
 
 impl Domain {
@@ -74,7 +77,10 @@ impl Domain {
             if accounts::delete(txn, &id)? {
                 return Ok(());
             }
-            Err(IdentityError::Conflict("delete its users, groups, roles, policies and repositories").into())
+            Err(IdentityError::Conflict(
+                "delete its users, groups, roles, policies, identity providers and repositories",
+            )
+            .into())
         })
         .await
     }
@@ -124,6 +130,7 @@ impl Domain {
                     groups: principals::count(txn, &account, Kind::Group)?,
                     roles: principals::count(txn, &account, Kind::Role)?,
                     policies: policies::count(txn, &account)?,
+                    providers: federation::count(txn, &account)?,
                 })
             })
             .await

@@ -47,6 +47,12 @@ fn split(arn: &str) -> Option<(AccountId, &str)> {
     Some((AccountId::parse(account).ok()?, resource))
 }
 
+/// The account and the name in `arn:aws:iam::ACCOUNT:saml-provider/NAME`.
+pub(crate) fn saml_provider_name(arn: &str) -> Option<(AccountId, &str)> {
+    let (account, resource) = split(arn)?;
+    Some((account, resource.strip_prefix("saml-provider/").filter(|name| !name.is_empty() && !name.contains('/'))?))
+}
+
 impl PolicyArn {
     /// Reads `arn:aws:iam::ACCOUNT:policy/PATH/NAME`.
     pub(crate) fn parse(arn: &str) -> Option<Self> {

@@ -79,13 +79,11 @@ impl Bucket {
 
     /// Takes one call; where there is none, how long until there is one.
     pub fn take(&mut self, flow: Flow, now: Timestamp) -> Result<(), Duration> {
-        match self.wait(flow, now) {
-            Some(wait) => Err(wait),
-            None => {
-                self.level = self.level.saturating_sub(CALL);
-                Ok(())
-            }
+        if let Some(wait) = self.wait(flow, now) {
+            return Err(wait);
         }
+        self.level = self.level.saturating_sub(CALL);
+        Ok(())
     }
 }
 

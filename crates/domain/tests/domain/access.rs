@@ -7,6 +7,7 @@ use berth_aws::ecr::mutability::TagMutability;
 use berth_aws::ecr::shapes as s;
 use berth_domain::audit::LookupEvents;
 use berth_domain::backup::{self, BackupError};
+use berth_domain::federation::oidc_providers::NewOidcProvider;
 use berth_domain::identity::Owner;
 use berth_domain::identity::explain::Explain;
 use berth_domain::identity::policies::{NewPolicy, PolicyScope};
@@ -76,11 +77,12 @@ const WITHOUT_CALLER: [&str; 42] = [
     "write_pull_times",
 ];
 /// What a handle that was given to a caller who may is good for, and what decides nothing.
-const AFTERWARDS: [&str; 10] = [
+const AFTERWARDS: [&str; 11] = [
     "open",
     "blob_address",
     "in_registry",
     "now",
+    "reach_by",
     "read_blob",
     "regions",
     "registry_of",
@@ -89,7 +91,8 @@ const AFTERWARDS: [&str; 10] = [
     "throttle_call",
 ];
 /// What everybody with credentials may do about themselves, and a token that opens nothing beyond what its holder may.
-const FOR_EVERYBODY: [&str; 3] = ["caller_identity", "get_session_token", "issue_bearer"];
+const FOR_EVERYBODY: [&str; 5] =
+    ["assume_role_with_saml", "assume_role_with_web_identity", "caller_identity", "get_session_token", "issue_bearer"];
 
 /// Calls every operation that takes a caller; the answers by the operation's name.
 async fn walk(registry: &TestRegistry, caller: &Caller, repository: &str) -> Vec<(&'static str, Result<(), Error>)> {
@@ -201,6 +204,8 @@ async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static s
     let other = AccountId::parse("111111111111").unwrap();
     let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let arn = "arn:aws:iam::000000000000:policy/none";
+    let provider = "arn:aws:iam::000000000000:oidc-provider/a.example";
+    let saml = "arn:aws:iam::000000000000:saml-provider/corp";
     let new = || NewPrincipal {
         owner: Owner::user("somebody"),
         path: "/".to_owned(),
@@ -284,6 +289,24 @@ async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static s
         context_keys_of("arn:aws:iam::000000000000:user/administrator", &[]),
         explain_access(explain),
         assume_role(assume),
+        create_oidc_provider(NewOidcProvider { url: "https://a.example".to_owned(), ..NewOidcProvider::default() }),
+        get_oidc_provider(provider),
+        list_oidc_providers(),
+        delete_oidc_provider(provider),
+        add_oidc_client_id(provider, "a"),
+        remove_oidc_client_id(provider, "a"),
+        set_oidc_thumbprints(provider, Vec::new()),
+        tag_oidc_provider(provider, Vec::new()),
+        untag_oidc_provider(provider, Vec::new()),
+        tags_of_oidc_provider(provider),
+        create_saml_provider("corp", String::new(), Vec::new()),
+        saml_provider(saml),
+        saml_providers(),
+        update_saml_provider(saml, None),
+        delete_saml_provider(saml),
+        tag_saml_provider(saml, Vec::new()),
+        untag_saml_provider(saml, Vec::new()),
+        saml_provider_tags(saml),
     ];
     answers.push(("get_authorization_token", domain.get_authorization_token(caller).map(drop)));
     answers.push(("simulate_custom", domain.simulate_custom(caller, &Simulation::default()).map(drop)));

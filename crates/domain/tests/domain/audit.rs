@@ -244,6 +244,7 @@ async fn a_chain_that_nobody_touched_is_sound() {
 }
 
 /// What somebody with the database may do to it, and what is found of that.
+#[allow(clippy::too_many_lines, reason = "a table")]
 #[tokio::test]
 async fn every_change_of_the_chain_is_found() {
     type IsFound = fn(&Finding) -> bool;

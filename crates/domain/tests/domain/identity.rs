@@ -280,7 +280,7 @@ async fn a54_what_is_revoked_ends_everything_that_came_of_it() {
         works
     };
     assert_eq!(works().await, [true; 4]);
-    let key = alice.identity().unwrap().origin.clone();
+    let key = alice.identity().unwrap().origin.clone().unwrap();
     domain.set_access_key_active(admin, "alice", key.as_str(), false).await.unwrap();
     assert_eq!(works().await, [false; 4]);
     domain.set_access_key_active(admin, "alice", key.as_str(), true).await.unwrap();
@@ -305,7 +305,7 @@ async fn what_another_node_changed_counts_within_seconds() {
     let login = async || registry.domain.authenticate(key.id.as_str(), key.secret.reveal().as_bytes(), None).await;
     login().await.unwrap();
     let other = registry.second_node().await;
-    let id = alice.identity().unwrap().origin.clone();
+    let id = alice.identity().unwrap().origin.clone().unwrap();
     for id in [id.as_str(), key.id.as_str()] {
         other.set_access_key_active(&registry.admin, "alice", id, false).await.unwrap();
     }
@@ -403,7 +403,7 @@ async fn a_policy_of_the_repository_opens_it_to_everybody() {
 async fn a_key_that_was_used_is_noted() {
     let registry = TestRegistry::new().await;
     let alice = registry.user("alice", None).await;
-    let id = alice.identity().unwrap().origin.clone();
+    let id = alice.identity().unwrap().origin.clone().unwrap();
     let (owner, used) = registry.domain.access_key_last_used(&registry.admin, id.as_str()).await.unwrap();
     let used = used.unwrap();
     assert_eq!((owner.as_str(), used.service.as_str(), used.region.as_str()), ("alice", "ecr", "us-east-1"));

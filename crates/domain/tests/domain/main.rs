@@ -1,6 +1,7 @@
 //! The rules of the registry, on `SQLite` in a temporary file (or PostgreSQL, where `BERTH_TEST_DATABASE` says so) and blobs
 //! in a temporary folder, with a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods)]
 
 mod access;
 mod audit;
@@ -8,6 +9,7 @@ mod backup;
 mod backup_faults;
 mod endpoints;
 mod failed_logins;
+mod federation;
 mod garbage;
 mod identity;
 mod images;

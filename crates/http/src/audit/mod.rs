@@ -49,10 +49,15 @@ fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
         user_agent: text(USER_AGENT),
         is_secure,
         tls: None,
-        endpoint: extensions.get::<ListenerName>().map(|name| Arc::clone(&name.0)),
+        endpoint: extensions.get::<ListenerName>().and_then(|name| endpoint_id(domain, name)),
         region: domain.settings().registry.region.as_str().to_owned(),
         host: if is_secure { text(HOST) } else { None },
     }
+}
+
+/// The id of the endpoint that a listener is, if it has one (CloudTrail's `vpcEndpointId`).
+fn endpoint_id(domain: &Domain, listener: &ListenerName) -> Option<Arc<str>> {
+    domain.settings().endpoints.get(&*listener.0)?.id.as_deref().map(Arc::from)
 }
 
 /// The doors have said why, by [`failed`](audit::failed); where they have not, the status is all there is.

@@ -8,14 +8,17 @@ use std::sync::Arc;
 
 use berth_aws::protocol::query::operation;
 use berth_aws::protocol::{Form, Operation, ProtocolError, Service, json};
+use berth_aws::sigv4::SigV4Error;
 use berth_aws::{ecr::ECR, iam::IAM, sts::STS};
-use berth_domain::Domain;
+use berth_domain::{Caller, Domain};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
 
+use crate::auth::circumstances;
 use crate::query::{Failure, respond, retry_after};
 use crate::server::{Handler, RequestBody, RequestId, ResponseBody, RouteLabel};
 use crate::{audit, cloudtrail, ecr};
@@ -23,8 +26,13 @@ use crate::{audit, cloudtrail, ecr};
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// The longest form, in bytes: a policy document, encoded, is far shorter.
-const LONGEST_FORM: usize = 1024 * 1024;
+/// The longest form of a caller who signs nothing, in bytes: a token or an assertion, encoded. And how many of them are read at a
+/// time: what is kept of strangers in memory has a bound.
+const LONGEST_UNSIGNED: usize = 128 * 1024;
+const UNSIGNED_AT_ONCE: usize = 1024;
+/// The longest form, in bytes: the metadata of a SAML provider may have 10,000,000 characters, and each may be written as three. All
+/// others are far shorter.
+const LONGEST_FORM: usize = 31 * 1024 * 1024;
 const BAD_BODY: &str = "the request's body could not be read: it broke off, or is longer than this operation takes, or has more than \
                         1 MiB and no Content-Length\n";
 
@@ -32,6 +40,7 @@ const BAD_BODY: &str = "the request's body could not be read: it broke off, or i
 pub struct AwsDoor {
     domain: Arc<Domain>,
     memory: body::Memory,
+    unsigned: Semaphore,
 }
 
 /// A request that was read to its end.
@@ -50,7 +59,7 @@ impl AwsDoor {
 
     /// A door to a registry.
     pub fn new(domain: Arc<Domain>) -> Self {
-        Self { domain, memory: body::Memory::default() }
+        Self { domain, memory: body::Memory::default(), unsigned: Semaphore::new(UNSIGNED_AT_ONCE) }
     }
 
     /// Whether a request may be for this door; others at the same path are a browser's.
@@ -84,7 +93,10 @@ impl AwsDoor {
             None => {}
         }
         if let Err(error) = signed::ensure_known(&self.domain, call).await {
-            return refuse(&self.domain, call, error);
+            return match self.unsigned(call, body, &error).await {
+                Some(answer) => answer,
+                None => refuse(&self.domain, call, error),
+            };
         }
         let limit = target.as_deref().map_or(LONGEST_FORM, ecr::longest_body);
         let body = match body::read(body, limit, &self.memory).await {
@@ -98,6 +110,34 @@ impl AwsDoor {
             Some(target) => self.json(call, &target).await,
             None => self.query(call).await,
         }
+    }
+
+    /// The few operations that nobody signs, asked by a form of at most [`LONGEST_UNSIGNED`] bytes in the body. None where a
+    /// call that shows no signature is for anything else, or the room for such bodies is taken.
+    async fn unsigned(
+        &self,
+        call: &mut Call,
+        body: RequestBody,
+        refused: &berth_domain::Error,
+    ) -> Option<Response<ResponseBody>> {
+        let is_without = matches!(refused, berth_domain::Error::Signature(SigV4Error::MissingAuthenticationToken));
+        if !is_without || call.parts.method != Method::POST || call.parts.headers.contains_key(TARGET) {
+            return None;
+        }
+        let _room = self.unsigned.try_acquire().ok()?;
+        call.body = body::read(body, LONGEST_UNSIGNED, &self.memory).await.ok()?.bytes;
+        let form = Form::parse_parts(&[&call.body]).ok()?;
+        if QueryApi::of(&form) != Some(QueryApi::Sts) || !crate::sts::UNSIGNED.contains(&form.action()?) {
+            return None;
+        }
+        let (service, operation) = QueryApi::Sts.asked(&form)?;
+        audit::operation(service, operation);
+        let caller = Caller::anonymous().under(circumstances(&call.parts));
+        if let Err(error) = self.domain.throttle_call(&caller, "sts", operation.name) {
+            return Some(refuse(&self.domain, call, error));
+        }
+        let (status, xml) = crate::sts::answer(&self.domain, &caller, &form, &call.request_id).await;
+        Some(render(status, "text/xml", xml, "sts"))
     }
 
     /// IAM and STS.

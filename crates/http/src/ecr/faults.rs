@@ -131,7 +131,8 @@ fn of_domain(error: &Error, account: &str) -> Exception {
         | Error::ManifestInUse { .. }
         | Error::RegistryUnknown(_)
         | Error::Body(_)
-        | Error::Identity(_) => refuse("InvalidParameterException", error),
+        | Error::Identity(_)
+        | Error::Federation(_) => refuse("InvalidParameterException", error),
         Error::ReadOnly | Error::OutOfSpace | Error::Damaged(_) => Exception::new(503, "ServerException", error),
         Error::Unauthenticated
         | Error::WrongCredentials

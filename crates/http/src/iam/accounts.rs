@@ -64,6 +64,6 @@ fn figures(held: AccountSummary) -> [(&'static str, u64); 25] {
         ("SigningCertificatesPerUserQuota", 0),
         ("ServerCertificates", 0),
         ("InstanceProfiles", 0),
-        ("Providers", 0),
+        ("Providers", held.providers),
     ]
 }

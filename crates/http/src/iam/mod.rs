@@ -12,8 +12,10 @@ mod groups;
 mod inline_policies;
 mod keys;
 mod marker;
+mod oidc_providers;
 mod policies;
 mod principals;
+mod saml_providers;
 mod simulate;
 mod tags;
 mod view;
@@ -89,6 +91,7 @@ macro_rules! operations {
 }
 
 operations! {
+    "AddClientIDToOpenIDConnectProvider" => oidc_providers::add_client_id,
     "AddUserToGroup" => groups::add_user_to_group,
     "AttachGroupPolicy" => attachments::attach_group_policy,
     "AttachRolePolicy" => attachments::attach_role_policy,
@@ -97,20 +100,24 @@ operations! {
     "CreateAccount" => berth::create_account,
     "CreateAccountAlias" => accounts::create_account_alias,
     "CreateGroup" => principals::create_group,
+    "CreateOpenIDConnectProvider" => oidc_providers::create_open_id_connect_provider,
     "CreatePolicy" => policies::create_policy,
     "CreatePolicyVersion" => policies::create_policy_version,
     "CreateRole" => principals::create_role,
+    "CreateSAMLProvider" => saml_providers::create_saml_provider,
     "CreateUser" => principals::create_user,
     "DeleteAccessKey" => keys::delete_access_key,
     "DeleteAccount" => berth::delete_account,
     "DeleteAccountAlias" => accounts::delete_account_alias,
     "DeleteGroup" => principals::delete_group,
     "DeleteGroupPolicy" => inline_policies::delete_group_policy,
+    "DeleteOpenIDConnectProvider" => oidc_providers::delete_open_id_connect_provider,
     "DeletePolicy" => policies::delete_policy,
     "DeletePolicyVersion" => policies::delete_policy_version,
     "DeleteRole" => principals::delete_role,
     "DeleteRolePermissionsBoundary" => boundaries::delete_role_permissions_boundary,
     "DeleteRolePolicy" => inline_policies::delete_role_policy,
+    "DeleteSAMLProvider" => saml_providers::delete_saml_provider,
     "DeleteUser" => principals::delete_user,
     "DeleteUserPermissionsBoundary" => boundaries::delete_user_permissions_boundary,
     "DeleteUserPolicy" => inline_policies::delete_user_policy,
@@ -125,10 +132,12 @@ operations! {
     "GetContextKeysForPrincipalPolicy" => simulate::get_context_keys_for_principal_policy,
     "GetGroup" => principals::get_group,
     "GetGroupPolicy" => inline_policies::get_group_policy,
+    "GetOpenIDConnectProvider" => oidc_providers::get_open_id_connect_provider,
     "GetPolicy" => policies::get_policy,
     "GetPolicyVersion" => policies::get_policy_version,
     "GetRole" => principals::get_role,
     "GetRolePolicy" => inline_policies::get_role_policy,
+    "GetSAMLProvider" => saml_providers::get_saml_provider,
     "GetUser" => principals::get_user,
     "GetUserPolicy" => inline_policies::get_user_policy,
     "ListAccessKeys" => keys::list_access_keys,
@@ -141,12 +150,16 @@ operations! {
     "ListGroupPolicies" => inline_policies::list_group_policies,
     "ListGroups" => principals::list_groups,
     "ListGroupsForUser" => groups::list_groups_for_user,
+    "ListOpenIDConnectProviderTags" => oidc_providers::list_open_id_connect_provider_tags,
+    "ListOpenIDConnectProviders" => oidc_providers::list_open_id_connect_providers,
     "ListPolicies" => policies::list_policies,
     "ListPolicyTags" => tags::list_policy_tags,
     "ListPolicyVersions" => policies::list_policy_versions,
     "ListRolePolicies" => inline_policies::list_role_policies,
     "ListRoleTags" => tags::list_role_tags,
     "ListRoles" => principals::list_roles,
+    "ListSAMLProviderTags" => saml_providers::list_saml_provider_tags,
+    "ListSAMLProviders" => saml_providers::list_saml_providers,
     "ListUserPolicies" => inline_policies::list_user_policies,
     "ListUserTags" => tags::list_user_tags,
     "ListUsers" => principals::list_users,
@@ -155,21 +168,28 @@ operations! {
     "PutRolePolicy" => inline_policies::put_role_policy,
     "PutUserPermissionsBoundary" => boundaries::put_user_permissions_boundary,
     "PutUserPolicy" => inline_policies::put_user_policy,
+    "RemoveClientIDFromOpenIDConnectProvider" => oidc_providers::remove_client_id,
     "RemoveUserFromGroup" => groups::remove_user_from_group,
     "SetDefaultPolicyVersion" => policies::set_default_policy_version,
     "SimulateCustomPolicy" => simulate::simulate_custom_policy,
     "SimulatePrincipalPolicy" => simulate::simulate_principal_policy,
+    "TagOpenIDConnectProvider" => oidc_providers::tag_open_id_connect_provider,
     "TagPolicy" => tags::tag_policy,
     "TagRole" => tags::tag_role,
+    "TagSAMLProvider" => saml_providers::tag_saml_provider,
     "TagUser" => tags::tag_user,
+    "UntagOpenIDConnectProvider" => oidc_providers::untag_open_id_connect_provider,
     "UntagPolicy" => tags::untag_policy,
     "UntagRole" => tags::untag_role,
+    "UntagSAMLProvider" => saml_providers::untag_saml_provider,
     "UntagUser" => tags::untag_user,
     "UpdateAccessKey" => keys::update_access_key,
     "UpdateAssumeRolePolicy" => principals::update_assume_role_policy,
     "UpdateGroup" => principals::update_group,
+    "UpdateOpenIDConnectProviderThumbprint" => oidc_providers::update_thumbprint,
     "UpdateRole" => principals::update_role,
     "UpdateRoleDescription" => principals::update_role_description,
+    "UpdateSAMLProvider" => saml_providers::update_saml_provider,
     "UpdateUser" => principals::update_user,
 }
 

@@ -107,7 +107,7 @@ impl From<Error> for Refusal {
                 Self { is_too_small: true, ..refuse(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized) }
             }
             Error::Denied { .. } | Error::ExpiredLogin => refuse(StatusCode::FORBIDDEN, ErrorCode::Denied),
-            Error::Identity(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
+            Error::Identity(_) | Error::Federation(_) => refuse(StatusCode::BAD_REQUEST, ErrorCode::Unsupported),
             Error::Ecr(kind) => of_ecr(&kind, message),
             Error::RegistryUnknown(_) => refuse(StatusCode::NOT_FOUND, ErrorCode::NameUnknown),
             Error::RepositoryUnknown(name) => {

@@ -6,6 +6,7 @@
 use berth_aws::protocol::{Fault, Protocol, ProtocolError};
 use berth_aws::sigv4::SigV4Error;
 use berth_domain::Error;
+use berth_domain::federation::FederationError;
 use berth_domain::identity::IdentityError;
 use berth_store::{BlobStoreError, StoreError};
 
@@ -62,6 +63,7 @@ pub fn fault(error: &Error) -> (u16, Fault) {
         Error::ExpiredToken | Error::ExpiredLogin => refuse(403, "ExpiredToken", error),
         Error::Signature(kind) => signature(kind),
         Error::Identity(kind) => identity(kind),
+        Error::Federation(kind) => federation(kind),
         Error::RegistryUnknown(_) => refuse(400, "ValidationError", error),
         Error::Throttled { .. } => refuse(400, "ThrottlingException", &"Rate exceeded"),
         Error::ReadOnly | Error::OutOfSpace => refuse(503, "ServiceUnavailable", error),
@@ -106,6 +108,17 @@ fn identity(error: &IdentityError) -> (u16, Fault) {
         IdentityError::Validation(_) => (400, "ValidationError"),
         IdentityError::PackedTooLarge(_) => (400, "PackedPolicyTooLarge"),
         IdentityError::NotYours(_) | IdentityError::SessionToken => (403, "AccessDenied"),
+    };
+    refuse(status, code, error)
+}
+
+fn federation(error: &FederationError) -> (u16, Fault) {
+    let (status, code) = match error {
+        FederationError::NotAuthorized(_) => (403, "AccessDenied"),
+        FederationError::InvalidToken(_) => (400, "InvalidIdentityToken"),
+        FederationError::Expired(_) => (400, "ExpiredTokenException"),
+        FederationError::Rejected(_) => (403, "IDPRejectedClaim"),
+        FederationError::Communication(_) => (400, "IDPCommunicationError"),
     };
     refuse(status, code, error)
 }
@@ -187,6 +200,11 @@ mod tests {
             (IdentityError::PackedTooLarge(101).into(), 400, "PackedPolicyTooLarge"),
             (IdentityError::NotYours(String::new()).into(), 403, "AccessDenied"),
             (IdentityError::SessionToken.into(), 403, "AccessDenied"),
+            (FederationError::NotAuthorized("sts:AssumeRoleWithSAML").into(), 403, "AccessDenied"),
+            (FederationError::InvalidToken(String::new()).into(), 400, "InvalidIdentityToken"),
+            (FederationError::Expired(String::new()).into(), 400, "ExpiredTokenException"),
+            (FederationError::Rejected(String::new()).into(), 403, "IDPRejectedClaim"),
+            (FederationError::Communication(String::new()).into(), 400, "IDPCommunicationError"),
             (Error::RegistryUnknown(String::new()), 400, "ValidationError"),
             (Error::Throttled { retry_after: std::time::Duration::from_secs(1) }, 400, "ThrottlingException"),
             (Error::ReadOnly, 503, "ServiceUnavailable"),

@@ -25,7 +25,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use self::budget::Budget;
 use self::client::Client;
 pub(crate) use self::client::bucket;
-pub use self::profile::{AwsKeys, AwsProfile};
 pub use self::settings::S3Settings;
 use self::writer::S3Writer;
 

@@ -54,10 +54,13 @@ pub fn set_alias(txn: &mut dyn Transaction, id: &AccountId, alias: Option<&str>)
     txn.execute("UPDATE accounts SET alias = ?2 WHERE id = ?1", parameters![id, alias]).map(|count| count > 0)
 }
 
-/// Takes an account away that holds nothing, and what is set for its registries; `false` where it holds users, roles, policies or repositories.
+/// Takes an account away that holds nothing, and what is set for its registries; `false` where it holds users, roles, policies,
+/// identity providers or repositories.
 pub fn delete(txn: &mut dyn Transaction, id: &AccountId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM accounts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM principals WHERE account = ?1) \
                AND NOT EXISTS (SELECT 1 FROM policies WHERE account = ?1) \
+               AND NOT EXISTS (SELECT 1 FROM oidc_providers WHERE account = ?1) \
+               AND NOT EXISTS (SELECT 1 FROM saml_providers WHERE account = ?1) \
                AND NOT EXISTS (SELECT 1 FROM repositories WHERE account = ?1)";
     if txn.execute(sql, parameters![id])? == 0 {
         return Ok(false);

@@ -20,9 +20,15 @@ const TOKEN_BYTES: usize = 1024 * 1024;
 /// Tokens kept: one for each repository that is being read.
 const KEPT: usize = 64;
 
+/// Token servers on hosts of their own that belong to a registry.
+const TOKEN_SERVERS: [(&str, &str); 2] =
+    [("registry-1.docker.io", "auth.docker.io"), ("registry.gitlab.com", "gitlab.com")];
+
 /// What is known about getting in.
 pub struct Login {
     credentials: Option<Credentials>,
+    /// The host of a token server that the operator trusts with the password.
+    token_server: Option<String>,
     granted: Mutex<HashMap<String, HeaderValue>>,
     /// What the registry's root asks for; nothing where it lets everybody in.
     wanted: OnceCell<Vec<Challenge>>,
@@ -38,7 +44,12 @@ struct Token {
 
 impl Login {
     pub fn new(credentials: Option<Credentials>) -> Self {
-        Self { credentials, granted: Mutex::default(), wanted: OnceCell::new() }
+        Self { credentials, token_server: None, granted: Mutex::default(), wanted: OnceCell::new() }
+    }
+
+    /// The same, with a token server that may be told the password: a host, with a port where it is not 443.
+    pub fn trusting(self, token_server: Option<String>) -> Self {
+        Self { token_server, ..self }
     }
 
     /// What let us in last time.
@@ -142,10 +153,17 @@ impl Login {
             challenge.parameter("service").map(|service| query.append_pair("service", service));
             query.append_pair("scope", scope);
         }
-        let authorization = if may_know(home, &url) { self.basic() } else { None };
+        let is_trusted = may_know(home, &url, self.token_server.as_deref());
+        let (authorization, server) = (self.basic().filter(|_| is_trusted), host(&url));
         let answer = http.send(&Ask { authorization, ..Ask::get(url) }).await?;
         match answer.status() {
             200 => {}
+            401 | 403 if self.credentials.is_some() && !is_trusted => {
+                return Err(broken(&format!(
+                    "its token server {server} is another host, which is not told the password unless --token-server {server} \
+                     names it, and both have TLS"
+                )));
+            }
             401 | 403 => return Err(self.refused(home)),
             _ => return Err(answer.refusal().await),
         }
@@ -162,11 +180,22 @@ fn challenges(answer: &Answer) -> Vec<Challenge> {
     headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
 }
 
-/// Whether a token server may be told the password: the registry itself, or one that the registry names over TLS and that
-/// has TLS too. Docker Hub's and GitLab's are on hosts of their own.
-fn may_know(home: &RegistryAddress, realm: &Url) -> bool {
-    let plain = realm.username().is_empty() && realm.password().is_none();
-    plain && (home.is_home_of(realm) || (home.is_secure() && realm.scheme() == "https"))
+/// Whether a token server may be told the password: the registry itself, or by TLS on both sides one that is known to belong to
+/// it or that the operator names. That the registry names it is not enough: its answer would then decide who gets the password.
+fn may_know(home: &RegistryAddress, realm: &Url, named: Option<&str>) -> bool {
+    let is_plain = realm.username().is_empty() && realm.password().is_none();
+    let server = host(realm);
+    let is_known = || {
+        let ours = TOKEN_SERVERS.iter().any(|(registry, token)| *registry == home.host() && *token == server);
+        home.is_secure() && realm.scheme() == "https" && (ours || named == Some(server.as_str()))
+    };
+    is_plain && (home.is_home_of(realm) || is_known())
+}
+
+/// The host of an address, and its port where that is not the scheme's own.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn secret(text: &str) -> Option<HeaderValue> {
@@ -180,20 +209,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_goes_to_the_registry_or_over_tls_to_its_token_server() {
+    fn the_password_goes_to_the_registry_or_over_tls_to_a_token_server_that_is_trusted() {
+        let named = Some("auth.example");
         let table = [
-            ("https://a.example", "https://a.example/token", true),
-            ("https://a.example", "https://auth.example/token", true),
-            ("https://a.example", "http://auth.example/token", false),
-            ("https://a.example", "http://a.example/token", false),
-            ("http://a.example", "http://a.example/token", true),
-            ("http://a.example", "http://a.example:81/token", false),
-            ("http://a.example", "https://auth.example/token", false),
-            ("https://a.example", "https://u:p@a.example/token", false),
+            ("https://a.example", "https://a.example/token", None, true),
+            ("https://a.example", "https://auth.example/token", None, false),
+            ("https://a.example", "https://auth.example/token", named, true),
+            ("https://a.example", "https://auth.example:444/token", named, false),
+            ("https://a.example", "https://auth.example.evil.example/token", named, false),
+            ("https://a.example", "http://auth.example/token", named, false),
+            ("https://a.example", "http://a.example/token", None, false),
+            ("http://a.example", "http://a.example/token", None, true),
+            ("http://a.example", "http://a.example:81/token", None, false),
+            ("http://a.example", "https://auth.example/token", named, false),
+            ("https://a.example", "https://u:p@a.example/token", None, false),
+            ("docker.io", "https://auth.docker.io/token", None, true),
+            ("docker.io", "https://gitlab.com/jwt/auth", None, false),
+            ("registry.gitlab.com", "https://gitlab.com/jwt/auth", None, true),
+            ("a.example", "https://auth.docker.io/token", None, false),
         ];
-        for (home, realm, expected) in table {
+        for (home, realm, named, expected) in table {
             let home = RegistryAddress::parse(home).unwrap();
-            assert_eq!(may_know(&home, &Url::parse(realm).unwrap()), expected, "{home:?} {realm}");
+            assert_eq!(may_know(&home, &Url::parse(realm).unwrap(), named), expected, "{home:?} {realm}");
         }
     }
 }

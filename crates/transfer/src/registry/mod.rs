@@ -62,6 +62,13 @@ impl RegistrySource {
         Ok(Self { http, home, login, only, has_referrers: AtomicBool::new(true) })
     }
 
+    /// The same, with a token server on another host that may be told the password: `auth.example.com`, with its port where
+    /// that is not 443. Without, only the registry itself is, and the token servers of Docker Hub and GitLab.com are theirs.
+    #[must_use]
+    pub fn trusting(self, token_server: Option<String>) -> Self {
+        Self { login: self.login.trusting(token_server), ..self }
+    }
+
     /// Sends a request, with what the registry's challenge asks for. The answer may have any status but 401.
     async fn ask(&self, mut ask: Ask, scope: &str) -> Result<Answer, SourceError> {
         ask.authorization = match self.login.granted(scope) {

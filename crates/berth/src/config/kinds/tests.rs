@@ -108,6 +108,20 @@ fn durations() {
 }
 
 #[test]
+fn key_files() {
+    check::<KeyFile>(&[
+        ("https://issuer.example=/etc/keys.json", Some(json!("https://issuer.example=/etc/keys.json"))),
+        ("https://issuer.example/a=keys=1.json", Some(json!("https://issuer.example/a=keys=1.json"))),
+        ("http://issuer.example=/etc/keys.json", None),
+        ("https://=/etc/keys.json", None),
+        ("https://issuer.example=", None),
+        ("https://issuer.example", None),
+        ("https://issuer.example?a=/b", None),
+        ("", None),
+    ]);
+}
+
+#[test]
 fn networks() {
     check::<Network>(&[
         ("10.0.0.0/8", Some(json!("10.0.0.0/8"))),

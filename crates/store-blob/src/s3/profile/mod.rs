@@ -3,27 +3,17 @@
 //! They count where the environment itself gives no credentials. The files are read again when they change, so that keys
 //! can be exchanged while the registry serves.
 
-mod ini;
-mod keys;
-
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
+use berth_profile::{Environment, Place, Stamp};
 use berth_store::BlobStoreError;
 use object_store::CredentialProvider;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 
-use self::ini::{File, Values};
-pub use self::keys::{AwsKeys, AwsProfile};
-
 /// What gives credentials in ways that Berth does not know.
 const UNKNOWN: [&str; 6] =
     ["source_profile", "credential_source", "credential_process", "sso_session", "sso_start_url", "login_session"];
-
-/// Looks up a variable of the environment.
-type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Fills in what the environment left open: credentials and region.
 pub(super) fn fill_in(builder: AmazonS3Builder) -> Result<AmazonS3Builder, BlobStoreError> {
@@ -32,7 +22,7 @@ pub(super) fn fill_in(builder: AmazonS3Builder) -> Result<AmazonS3Builder, BlobS
         reason = "what AWS's tools take from the environment is not configuration of ours"
     )]
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let place = Place::of(&environment);
+    let place = Place::named(None, &environment);
     fill_in_from(builder, place)
         .map_err(|reason| BlobStoreError::Unavailable { action: "looking for credentials".to_owned(), reason })
 }
@@ -42,7 +32,7 @@ fn fill_in_from(mut builder: AmazonS3Builder, place: Place) -> Result<AmazonS3Bu
     let is_given = has(&builder, AmazonS3ConfigKey::AccessKeyId)
         || has(&builder, AmazonS3ConfigKey::SecretAccessKey)
         || has(&builder, AmazonS3ConfigKey::WebIdentityTokenFile);
-    let profile = match place.read() {
+    let profile = match read(&place) {
         Ok(profile) => profile,
         Err(_) if is_given => return Ok(builder),
         Err(reason) => return Err(reason),
@@ -62,15 +52,6 @@ fn fill_in_from(mut builder: AmazonS3Builder, place: Place) -> Result<AmazonS3Bu
     })
 }
 
-/// Which profile of which files.
-#[derive(Debug, Clone)]
-struct Place {
-    name: String,
-    // Somebody asked for it, so it has to be there.
-    is_named: bool,
-    files: Vec<(File, PathBuf)>,
-}
-
 /// What a profile says.
 #[derive(Debug, Default)]
 struct Profile {
@@ -88,106 +69,37 @@ enum Source {
     WebIdentity(Vec<(AmazonS3ConfigKey, String)>),
 }
 
-impl Place {
-    fn of(environment: Environment<'_>) -> Self {
-        Self::named(None, environment)
-    }
+fn read(place: &Place) -> Result<Profile, String> {
+    let values = place.values()?;
+    let get = |name: &str| values.get(name).map(|value| value.reveal().to_owned()).filter(|value| !value.is_empty());
+    Ok(Profile { region: get("region"), source: source(place, &get)? })
+}
 
-    /// The profile that is asked for, or the one that the environment names.
-    fn named(name: Option<&str>, environment: Environment<'_>) -> Self {
-        let usual = || environment("AWS_PROFILE").or_else(|| environment("AWS_DEFAULT_PROFILE"));
-        let name = name.map(str::to_owned).or_else(usual);
-        let home = environment("HOME").map(|home| PathBuf::from(home).join(".aws"));
-        let file = |kind, variable, usual| {
-            let named = environment(variable).map(PathBuf::from);
-            named.or_else(|| Some(home.as_ref()?.join(usual))).map(|path| (kind, path))
-        };
-        let credentials = file(File::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
-        let config = file(File::Config, "AWS_CONFIG_FILE", "config");
-        let is_named = name.is_some();
-        let files = [config, credentials].into_iter().flatten().collect();
-        Self { name: name.unwrap_or_else(|| "default".to_owned()), is_named, files }
+fn source(place: &Place, get: Environment<'_>) -> Result<Source, String> {
+    if let (Some(file), Some(role)) = (get("web_identity_token_file"), get("role_arn")) {
+        let mut given = vec![(AmazonS3ConfigKey::WebIdentityTokenFile, file), (AmazonS3ConfigKey::RoleArn, role)];
+        given.extend(get("role_session_name").map(|name| (AmazonS3ConfigKey::RoleSessionName, name)));
+        return Ok(Source::WebIdentity(given));
     }
-
-    fn read(&self) -> Result<Profile, String> {
-        self.understand(&self.values()?)
-    }
-
-    fn values(&self) -> Result<Values, String> {
-        let mut values: Option<Values> = None;
-        // The later one, with the credentials, has the last word.
-        for (kind, path) in &self.files {
-            let text = match std::fs::read_to_string(path) {
-                Ok(text) => zeroize::Zeroizing::new(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
-            };
-            if let Some(more) = ini::profile(&text, *kind, &self.name) {
-                values.get_or_insert_default().extend(more);
-            }
+    // A role that is assumed with the keys is somebody else than the keys.
+    let unknown = UNKNOWN.into_iter().find(|name| get(name).is_some());
+    match (get("aws_access_key_id"), get("aws_secret_access_key"), unknown) {
+        (Some(key_id), Some(secret_key), None) => {
+            Ok(Source::Keys(AwsCredential { key_id, secret_key, token: get("aws_session_token") }))
         }
-        match values {
-            Some(values) => Ok(values),
-            None if self.is_named => Err(format!("there is no profile {} in {}", self.name, self.shown())),
-            None => Ok(Values::default()),
-        }
-    }
-
-    fn shown(&self) -> String {
-        let paths: Vec<_> = self.files.iter().map(|(_, path)| path.display().to_string()).collect();
-        if paths.is_empty() { "any file, as HOME is not set".to_owned() } else { paths.join(" or ") }
-    }
-
-    fn understand(&self, values: &Values) -> Result<Profile, String> {
-        let get =
-            |name: &str| values.get(name).map(|value| value.reveal().to_owned()).filter(|value| !value.is_empty());
-        Ok(Profile { region: get("region"), source: self.source(&get)? })
-    }
-
-    fn source(&self, get: Environment<'_>) -> Result<Source, String> {
-        if let (Some(file), Some(role)) = (get("web_identity_token_file"), get("role_arn")) {
-            let mut given = vec![(AmazonS3ConfigKey::WebIdentityTokenFile, file), (AmazonS3ConfigKey::RoleArn, role)];
-            given.extend(get("role_session_name").map(|name| (AmazonS3ConfigKey::RoleSessionName, name)));
-            return Ok(Source::WebIdentity(given));
-        }
-        // A role that is assumed with the keys is somebody else than the keys.
-        let unknown = UNKNOWN.into_iter().find(|name| get(name).is_some());
-        match (get("aws_access_key_id"), get("aws_secret_access_key"), unknown) {
-            (Some(key_id), Some(secret_key), None) => {
-                Ok(Source::Keys(AwsCredential { key_id, secret_key, token: get("aws_session_token") }))
-            }
-            (_, _, Some(name)) => Err(self.does_not_know(name)),
-            (None, None, None) => Ok(Source::None),
-            _ => Err(format!("profile {} gives one half of a key only", self.name)),
-        }
-    }
-
-    /// The same for who can do nothing but sign with keys.
-    fn cannot(&self, name: &str) -> String {
-        format!(
-            "profile {} gets its credentials by {name}, which this command cannot do: give it aws_access_key_id and \
-             aws_secret_access_key",
-            self.name
-        )
-    }
-
-    fn does_not_know(&self, name: &str) -> String {
-        format!(
-            "profile {} gets its credentials by {name}, which Berth cannot do: give it aws_access_key_id and \
-             aws_secret_access_key, or web_identity_token_file and role_arn",
-            self.name
-        )
-    }
-
-    /// Changes with the files.
-    fn stamp(&self) -> Stamp {
-        let stamp =
-            |path: &PathBuf| std::fs::metadata(path).and_then(|about| Ok((about.modified()?, about.len()))).ok();
-        self.files.iter().map(|(_, path)| stamp(path)).collect()
+        (_, _, Some(name)) => Err(does_not_know(place, name)),
+        (None, None, None) => Ok(Source::None),
+        _ => Err(format!("profile {} gives one half of a key only", place.name())),
     }
 }
 
-type Stamp = Vec<Option<(SystemTime, u64)>>;
+fn does_not_know(place: &Place, name: &str) -> String {
+    format!(
+        "profile {} gets its credentials by {name}, which Berth cannot do for a bucket: give it aws_access_key_id and \
+         aws_secret_access_key, or web_identity_token_file and role_arn",
+        place.name()
+    )
+}
 
 /// Keys of a profile, as its files have them now.
 #[derive(Debug)]
@@ -213,11 +125,11 @@ impl CredentialProvider for Rotating {
         if known.0 != stamp {
             // A file that is being written is read again when it is whole.
             known.0 = stamp;
-            match self.place.read().map(|profile| profile.source) {
+            match read(&self.place).map(|profile| profile.source) {
                 Ok(Source::Keys(credential)) => known.1 = Arc::new(credential),
                 Ok(_) => {
                     tracing::warn!(
-                        profile = self.place.name,
+                        profile = self.place.name(),
                         "the profile has no keys any more; the old ones are kept"
                     );
                 }

@@ -21,7 +21,7 @@ fn home(credentials: Option<&str>, config: Option<&str>) -> TempDir {
 fn place(home: &TempDir, variables: &[(&str, &str)]) -> Place {
     let mut all: HashMap<String, String> = HashMap::from([("HOME".to_owned(), home.path().display().to_string())]);
     all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    Place::of(&|name| all.get(name).cloned())
+    Place::named(None, &|name| all.get(name).cloned())
 }
 
 fn told(profile: &Result<Profile, String>) -> String {
@@ -79,7 +79,7 @@ fn a_profile_is_both_files_together() {
     for (credentials, config, name, expected) in cases {
         let home = home(credentials.as_deref(), config.as_deref());
         let place = place(&home, &[("AWS_PROFILE", name)].into_iter().filter(|_| !name.is_empty()).collect::<Vec<_>>());
-        assert_eq!(told(&place.read()), expected, "{credentials:?} {config:?}");
+        assert_eq!(told(&read(&place)), expected, "{credentials:?} {config:?}");
     }
 }
 
@@ -87,7 +87,7 @@ fn a_profile_is_both_files_together() {
 fn what_berth_cannot_do_is_told() {
     for (name, more) in UNKNOWN.map(|name| (name, "")).into_iter().chain([("source_profile", KEYS)]) {
         let home = home(Some(&format!("[default]\n{more}{name} = something\n")), None);
-        let reason = place(&home, &[]).read().unwrap_err();
+        let reason = read(&place(&home, &[])).unwrap_err();
         assert!(reason.contains(name) && !reason.contains("se/cr+et="), "{reason}");
     }
 }
@@ -101,11 +101,11 @@ fn the_files_and_the_profile_can_be_named() {
     for (profile, file) in
         [("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE"), ("AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE")]
     {
-        assert!(told(&place(&home, &[(profile, "old"), (file, &path)]).read()).contains("id se/cr+et="));
+        assert!(told(&read(&place(&home, &[(profile, "old"), (file, &path)]))).contains("id se/cr+et="));
     }
     fs::write(&elsewhere, format!("[profile old]\n{KEYS}")).unwrap();
     let named = place(&home, &[("AWS_PROFILE", "old"), ("AWS_CONFIG_FILE", &path)]);
-    assert!(told(&named.read()).contains("id se/cr+et="));
+    assert!(told(&read(&named)).contains("id se/cr+et="));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_the_environment_gives_goes_first() {
 async fn keys_that_are_exchanged_are_read_again_and_half_a_file_does_no_harm() {
     let home = home(Some(&format!("[default]\n{KEYS}")), None);
     let place = place(&home, &[]);
-    let Source::Keys(keys) = place.read().unwrap().source else { panic!("no keys") };
+    let Source::Keys(keys) = read(&place).unwrap().source else { panic!("no keys") };
     let rotating = Rotating::new(place, keys);
     let file = home.path().join(".aws/credentials");
     let steps = [

@@ -7,14 +7,16 @@ use zeroize::Zeroizing;
 
 /// A value, which may be a secret. Never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(Zeroizing<String>);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub(super) fn new(text: &str) -> Self {
+    /// Takes a text into keeping.
+    pub fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    pub(super) fn reveal(&self) -> &str {
+    /// The text.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -27,16 +29,18 @@ impl fmt::Debug for Secret {
 
 /// Which of the two files a text is of: they name their sections differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum File {
+pub enum File {
+    /// `~/.aws/credentials`: `[name]`.
     Credentials,
+    /// `~/.aws/config`: `[profile name]`, and `[default]`.
     Config,
 }
 
 /// A profile's values by their names in lower case.
-pub(super) type Values = BTreeMap<String, Secret>;
+pub type Values = BTreeMap<String, Secret>;
 
 /// The values of one profile in a text; `None` where it has no such profile. Of a name that comes twice the last counts.
-pub(super) fn profile(text: &str, file: File, profile: &str) -> Option<Values> {
+pub fn profile(text: &str, file: File, profile: &str) -> Option<Values> {
     let mut found: Option<Values> = None;
     let mut is_inside = false;
     for line in text.lines() {

@@ -1,1 +1,0 @@
-//! Tokens of OpenID Connect: key sets, discovery documents, and the tokens themselves.

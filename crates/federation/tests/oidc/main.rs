@@ -1,0 +1,8 @@
+//! Tokens of OpenID Connect, made by keys of these tests: the true ones open, and whatever is wrong with one is found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs)]
+
+mod claims;
+mod keys;
+mod mint;
+mod properties;
+mod tokens;
