@@ -43,7 +43,7 @@ async fn what_was_done_is_found_by_its_name() {
 #[tokio::test]
 async fn pages_are_as_long_as_asked_for() {
     let door = Door::new().await;
-    for name in ["a", "b", "c"] {
+    for name in ["aa", "bb", "cc"] {
         door.done("CreateRepository", &json!({ "repositoryName": name })).await;
     }
     let (mut ids, mut asked) = (Vec::new(), named("CreateRepository"));
