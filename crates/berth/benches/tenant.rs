@@ -124,9 +124,9 @@ fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration, quota: u32
     let count = if noisy.is_some() { NOISY_CLIENTS } else { 0 };
     std::thread::scope(|scope| {
         let is_over = &is_over;
-        let mut noise = Vec::new();
+        let mut senders = Vec::new();
         for clients in (0..count).filter_map(|_| noisy.map(Tenant::clients)) {
-            noise.push(scope.spawn(move || pull(&clients, pace, || is_over.load(Ordering::Relaxed))));
+            senders.push(scope.spawn(move || pull(&clients, pace, || is_over.load(Ordering::Relaxed))));
         }
         let mut decent = Vec::new();
         for clients in others.iter().map(Tenant::clients) {
@@ -134,7 +134,7 @@ fn measure(others: &[Tenant], noisy: Option<&Tenant>, span: Duration, quota: u32
         }
         let decent = sum(decent);
         is_over.store(true, Ordering::Relaxed);
-        (decent, sum(noise))
+        (decent, sum(senders))
     })
 }
 
@@ -161,7 +161,7 @@ fn main() {
     let mut ratios: Vec<f64> = (1..=asked.rounds)
         .map(|round| {
             let (alone, _) = measure(&others, None, asked.span, quota);
-            let (beside, noise) = measure(&others, Some(&noisy), asked.span, quota);
+            let (beside, loud) = measure(&others, Some(&noisy), asked.span, quota);
             let ratio = beside.served as f64 / alone.served as f64;
             println!(
                 "round {round}: others {:.1}/s alone, {:.1}/s beside ({} throttled, {} other): {ratio:.3}; the noisy one asked {:.0}/s, \
@@ -170,8 +170,8 @@ fn main() {
                 beside.served as f64 / seconds,
                 beside.throttled,
                 beside.other,
-                (noise.served + noise.throttled + noise.other) as f64 / seconds,
-                noise.served as f64 / seconds,
+                (loud.served + loud.throttled + loud.other) as f64 / seconds,
+                loud.served as f64 / seconds,
             );
             ratio
         })

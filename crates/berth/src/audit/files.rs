@@ -21,7 +21,8 @@ const PIECE: usize = 256 * 1024;
 #[derive(Debug, Default, Serialize)]
 pub struct Files {
     /// Files of records that are what their digest files say.
-    pub files: u64,
+    #[serde(rename = "files")]
+    pub good: u64,
     /// Records in them.
     pub records: u64,
     /// Files of links that the database does not hold any more: only their signatures were checked.
@@ -63,8 +64,12 @@ pub async fn check(domain: &Domain, folder: &Path, seen: impl Fn(u64)) -> Result
         };
         found.add(&path, sha256);
     }
-    logs.iter().for_each(|path| found.add(path, "has no digest file that is good"));
-    known.values().for_each(|digests| successions(digests, &mut found));
+    for path in &logs {
+        found.add(path, "has no digest file that is good");
+    }
+    for digests in known.values() {
+        successions(digests, &mut found);
+    }
     for (scope, last) in domain.last_exports().await? {
         let newest = known.get(&scope).and_then(|digests| digests.values().next_back());
         if newest.is_none_or(|(newest, _)| *newest != last) {
@@ -135,7 +140,7 @@ async fn one(
 ) -> Result<(), Failure> {
     match hash(&folder.join(&digest.path), seen) {
         Ok(hash) if hash == digest.sha256 => {
-            found.files += 1;
+            found.good += 1;
             found.records += digest.records;
         }
         Ok(_) => found.add(&digest.path, "was changed: its bytes are not those of its digest file"),

@@ -24,7 +24,7 @@ use crate::failure::Failure;
 pub enum Audit {
     /// Finds events of an account, the newest first: in the data folder, or at a server where --endpoint-url or --profile name
     /// one, as `aws cloudtrail lookup-events` does.
-    Search(search::Search),
+    Search(Box<search::Search>),
     /// Checks every signature, hash and number of the chain and every record. Exit code 1 where something is wrong.
     Verify(verify::Verify),
     /// Prints the key that the chain's signatures are verified with, 32 bytes in hexadecimal.
@@ -43,7 +43,7 @@ pub async fn run(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     match audit {
-        Audit::Search(search) => search::run(search, configure, as_json).await,
+        Audit::Search(search) => search::run(*search, configure, as_json).await,
         Audit::Verify(mut verify) => verify::run(&configure(verify.flags())?, &verify, as_json).await,
         Audit::PublicKey { flags } => public_key::run(&configure(flags.0)?, as_json).await,
         Audit::Export(mut export) => export::run(&configure(export.flags())?, &export, as_json).await,

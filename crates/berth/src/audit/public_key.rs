@@ -17,5 +17,5 @@ pub async fn run(settings: &Settings, as_json: bool) -> Result<ExitCode, Failure
 
 /// Bytes as two digits each.
 pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }

@@ -58,7 +58,7 @@ pub async fn run(settings: &Settings, asked: &Verify, as_json: bool) -> Result<E
     let newest = newest(&domain, &report).await?;
     let sound = report.is_sound() && exported.as_ref().is_none_or(|files| files.findings.is_empty());
     output::result(&if as_json {
-        as_tree(&report, newest, exported.as_ref()).to_string()
+        as_tree(&report, newest.as_ref(), exported.as_ref()).to_string()
     } else {
         told(&report, newest.as_ref(), exported.as_ref())
     });
@@ -97,7 +97,7 @@ async fn newest(domain: &Domain, report: &AuditReport) -> Result<Option<Head>, F
     Ok(link.map(|(hash, signature)| Head { number, hash, signature }))
 }
 
-fn as_tree(report: &AuditReport, head: Option<Head>, exported: Option<&Files>) -> Value {
+fn as_tree(report: &AuditReport, head: Option<&Head>, exported: Option<&Files>) -> Value {
     let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     let mut tree = json!({
         "links": report.links,
@@ -129,7 +129,7 @@ fn told(report: &AuditReport, head: Option<&Head>, exported: Option<&Files>) -> 
         lines.push(format!("head: {}", head.to_line()));
     }
     if let Some(exported) = exported {
-        let Files { files, records, older_than_the_chain, findings } = exported;
+        let Files { good: files, records, older_than_the_chain, findings } = exported;
         lines.extend(findings.iter().map(|finding| format!("{}: {}", finding.path, finding.what)));
         let whole = if findings.is_empty() { "the files are whole" } else { "the files are not whole" };
         let older = if *older_than_the_chain > 0 {
@@ -150,7 +150,7 @@ mod tests {
     fn a_head_is_read_as_it_is_and_as_it_was_printed() {
         let expected = Head { number: 3, hash: "aa".to_owned(), signature: "bb".to_owned() };
         let report = AuditReport { last: Some(3), ..AuditReport::default() };
-        let printed = as_tree(&report, Some(expected.clone()), None).to_string();
+        let printed = as_tree(&report, Some(&expected), None).to_string();
         for text in [expected.to_line(), printed, format!("{}\n", expected.to_line())] {
             assert_eq!(head(&text), Some(expected.clone()), "{text}");
         }

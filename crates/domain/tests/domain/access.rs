@@ -199,6 +199,7 @@ async fn images_by_ecr(
 }
 
 /// What is managed of identities.
+#[allow(clippy::too_many_lines, reason = "one line or two for each operation")]
 async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static str, Result<(), Error>)> {
     let (domain, user, role) = (&registry.domain, Owner::user("administrator"), Owner::role("none"));
     let other = AccountId::parse("111111111111").unwrap();

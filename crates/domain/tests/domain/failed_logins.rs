@@ -11,8 +11,8 @@ use crate::registry::TestRegistry;
 const HERE: &str = "192.0.2.1";
 const ELSEWHERE: &str = "2001:db8::1";
 
-fn address(text: &str) -> Option<IpAddr> {
-    Some(text.parse().unwrap())
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
 }
 
 async fn slowed(of_pair: u32, of_address: u32) -> TestRegistry {
@@ -20,7 +20,7 @@ async fn slowed(of_pair: u32, of_address: u32) -> TestRegistry {
 }
 
 async fn login(registry: &TestRegistry, id: &str, secret: &str, from: &str) -> Result<Caller, Error> {
-    registry.domain.authenticate(id, secret.as_bytes(), address(from)).await
+    registry.domain.authenticate(id, secret.as_bytes(), Some(address(from))).await
 }
 
 fn is_refused(answer: &Result<Caller, Error>) -> bool {

@@ -208,7 +208,7 @@ async fn a_true_token_gives_a_session_that_may_do_what_the_role_may() {
     let token = case.registry.domain.get_authorization_token(&caller).unwrap();
     case.registry.domain.authenticate("AWS", token.password.reveal().as_bytes(), None).await.unwrap();
     // An hour, unless something else is asked for.
-    case.registry.clock.advance(Duration::from_mins(60));
+    case.registry.clock.advance(Duration::from_hours(1));
     assert!(matches!(case.caller(&session).await, Err(Error::ExpiredToken)));
     for (seconds, expected) in [(7200, "opens"), (7201, "validation")] {
         let token = case.signer.sign(&case.claims());

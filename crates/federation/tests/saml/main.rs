@@ -1,4 +1,5 @@
 //! Responses and metadata of SAML, right ones and those of attackers, with a test identity provider that shares no code with the reader.
+#![allow(clippy::type_complexity, clippy::assigning_clones, clippy::format_collect, reason = "tables of tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "saml")]
 
