@@ -1,5 +1,6 @@
 //! `berth audit public-key`.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -17,5 +18,8 @@ pub async fn run(settings: &Settings, as_json: bool) -> Result<ExitCode, Failure
 
 /// Bytes as two digits each.
 pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

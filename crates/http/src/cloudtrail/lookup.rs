@@ -1,5 +1,7 @@
 //! `LookupEvents`: what was done, newest first.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_aws::cloudtrail::shapes::{self, LookupEventsRequest, LookupEventsResponse};
 use berth_aws::protocol::{Operation, json, parse_json, render_json};
 use berth_domain::audit::{Event, LookupAttribute, LookupEvents};
@@ -44,7 +46,8 @@ pub(super) async fn events(
 fn fingerprint(asked: &LookupEvents) -> String {
     let LookupEvents { attribute, start, end, .. } = asked;
     let text = format!("{attribute:?} {start:?} {end:?}");
-    digest(&SHA256, text.as_bytes()).as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let hash = digest(&SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..9).unwrap_or_default())
 }
 
 /// What is wrong with a request beyond the types of its values.
@@ -72,7 +75,7 @@ fn asked(request: LookupEventsRequest) -> Result<LookupEvents, Failure> {
     if start.zip(end).is_some_and(|(start, end)| start > end) {
         return Err(Failure::TimeRange);
     }
-    let attribute = request.lookup_attributes.unwrap_or_default().into_iter().next().map(attribute).transpose()?;
+    let attribute = request.lookup_attributes.unwrap_or_default().first().map(attribute).transpose()?;
     let most = request.max_results.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
     let asked = LookupEvents { attribute, start, end, most, next: None };
     let question = fingerprint(&asked);
@@ -81,7 +84,7 @@ fn asked(request: LookupEventsRequest) -> Result<LookupEvents, Failure> {
     Ok(LookupEvents { next: next.transpose()?, ..asked })
 }
 
-fn attribute(given: shapes::LookupAttribute) -> Result<(LookupAttribute, String), Failure> {
+fn attribute(given: &shapes::LookupAttribute) -> Result<(LookupAttribute, String), Failure> {
     let key = attribute_named(&given.attribute_key)?;
     Ok((key, value_of(&given.attribute_value)?.to_owned()))
 }
