@@ -17,7 +17,7 @@ use crate::error::Error;
 /// Rows read at once.
 const PAGE: u64 = 100;
 /// A place that no row of a link has.
-const LAST_PLACE: u64 = i64::MAX as u64 - 1;
+const LAST_PLACE: u64 = u64::MAX / 2 - 1;
 /// The most that the records of one row may have, in bytes: far more than the queue puts into one.
 const MOST_OF_A_ROW: u64 = 256 * 1024 * 1024;
 

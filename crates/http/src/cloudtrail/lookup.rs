@@ -1,5 +1,7 @@
 //! `LookupEvents`: what was done, newest first.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_aws::cloudtrail::shapes::{self, LookupEventsRequest, LookupEventsResponse};
 use berth_aws::protocol::{Operation, json, parse_json, render_json};
 use berth_domain::audit::{Event, LookupAttribute, LookupEvents};
@@ -44,7 +46,8 @@ pub(super) async fn events(
 fn fingerprint(asked: &LookupEvents) -> String {
     let LookupEvents { attribute, start, end, .. } = asked;
     let text = format!("{attribute:?} {start:?} {end:?}");
-    hex::encode(digest(&SHA256, text.as_bytes()).as_ref().iter().take(8).copied().collect::<Vec<_>>())
+    let hash = digest(&SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..9).unwrap_or_default())
 }
 
 /// What is wrong with a request beyond the types of its values.
