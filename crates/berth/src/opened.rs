@@ -48,7 +48,7 @@ pub async fn serving(settings: &Settings, endpoints: BTreeMap<String, Endpoint>)
     make_folder(&settings.storage.data_dir)?;
     let mut parts = parts(settings).await?;
     parts.settings.endpoints = endpoints;
-    Ok(Domain::open(parts).await?)
+    open(parts, settings).await
 }
 
 /// Opens a data folder that is there.
@@ -75,7 +75,11 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 async fn open_parts(settings: &Settings) -> Result<Domain, Failure> {
-    let domain = Domain::open(parts(settings).await?).await?;
+    open(parts(settings).await?, settings).await
+}
+
+async fn open(parts: Parts, settings: &Settings) -> Result<Domain, Failure> {
+    let domain = Domain::open(parts).await?;
     domain.reach_by(Arc::new(outbound(settings)?));
     Ok(domain)
 }

@@ -4,8 +4,12 @@ pub mod example;
 
 use berth_aws::protocol::{Operation, Service};
 
-pub const SERVICES: &[&Service] =
-    &[&berth_aws::iam::shapes::IAM, &berth_aws::sts::shapes::STS, &berth_aws::ecr::shapes::ECR];
+pub const SERVICES: &[&Service] = &[
+    &berth_aws::iam::shapes::IAM,
+    &berth_aws::sts::shapes::STS,
+    &berth_aws::ecr::shapes::ECR,
+    &berth_aws::cloudtrail::shapes::CLOUD_TRAIL,
+];
 
 /// Every operation with its service.
 pub fn operations() -> impl Iterator<Item = (&'static Service, &'static Operation)> {

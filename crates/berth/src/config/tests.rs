@@ -86,6 +86,7 @@ fn other_value(setting: &Setting) -> String {
         "ecr",
         "ecr:PutImage=5",
         "0.5",
+        "https://a.example=/a/path",
     ];
     (*candidates.iter().chain(&more).find(fits).unwrap_or_else(|| panic!("no value for {}", setting.key))).to_owned()
 }

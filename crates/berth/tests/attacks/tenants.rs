@@ -5,6 +5,7 @@ use berth_aws::protocol::{Kind, Member, Operation};
 use berth_aws::sts::STS;
 use berth_http::iam::berth::BERTH;
 use berth_testkit::aws::{ACCOUNT, AwsClient, Keys, element, fault_code};
+use berth_testkit::saml::IdentityProvider;
 use berth_testkit::{Client, Image, Server, sha256, target_of};
 use serde_json::json;
 
@@ -18,12 +19,16 @@ struct Attacked {
     role: &'static str,
     key: String,
     ids: Vec<String>,
+    metadata: String,
 }
 
 const POLICY: &str = "arn:aws:iam::000000000000:policy/secretpolicy";
 const INLINE: &str = "secretinline";
 const ALIAS: &str = "secretalias";
 const TAG: &str = "secrettag";
+/// An issuer at a public address, which nobody asks.
+const ISSUER: &str = "8.8.8.8/secretissuer";
+const SAML: &str = "secretsaml";
 
 fn plant(server: &Server) -> Attacked {
     let admin = admin(server);
@@ -48,12 +53,19 @@ fn plant(server: &Server) -> Attacked {
             admin.iam(&format!("Tag{kind}"), &tag).expect(200);
         }
     }
+    let tag = [("Tags.member.1.Key", TAG), ("Tags.member.1.Value", TAG)];
+    let url = format!("https://{ISSUER}");
+    let issuer = [[("Url", url.as_str()), ("ClientIDList.member.1", "secretclient")].as_slice(), &tag].concat();
+    admin.iam("CreateOpenIDConnectProvider", &issuer).expect(200);
+    let metadata = IdentityProvider::new("https://secretentity.example.org").metadata();
+    let provider = [[("Name", SAML), ("SAMLMetadataDocument", metadata.as_str())].as_slice(), &tag].concat();
+    admin.iam("CreateSAMLProvider", &provider).expect(200);
     admin.iam("AddUserToGroup", &[("UserName", "secretuser"), ("GroupName", "secretgroup")]).expect(200);
     admin.iam("CreateAccountAlias", &[("AccountAlias", ALIAS)]).expect(200);
     let user_id = created(admin.iam("GetUser", &[("UserName", "secretuser")]), "UserId");
     let role_id = created(admin.iam("GetRole", &[("RoleName", "secretrole")]), "RoleId");
     let ids = vec![policy_id, group_id, user_id, role_id];
-    Attacked { user: "secretuser", group: "secretgroup", role: "secretrole", key: alice.keys.id, ids }
+    Attacked { user: "secretuser", group: "secretgroup", role: "secretrole", key: alice.keys.id, ids, metadata }
 }
 
 /// How the objects of the attacked account are named.
@@ -84,6 +96,12 @@ fn value(operation: &Operation, member: &Member, attacked: &Attacked, by: By) ->
         "AccessKeyId" => attacked.key.clone(),
         "AccountAlias" => ALIAS.to_owned(),
         "AccountId" => ACCOUNT.to_owned(),
+        "OpenIDConnectProviderArn" => arn("oidc-provider", ISSUER),
+        "SAMLProviderArn" => arn("saml-provider", SAML),
+        "Url" => format!("https://{ISSUER}"),
+        "SAMLMetadataDocument" => attacked.metadata.clone(),
+        "WebIdentityToken" | "SAMLAssertion" => "nothing.that.opens".to_owned(),
+        "Name" => SAML.to_owned(),
         "VersionId" => "v1".to_owned(),
         "Status" => "Inactive".to_owned(),
         "PolicyDocument" if operation.name != "UpdateAssumeRolePolicy" => document(&all_of("*")),
@@ -91,7 +109,7 @@ fn value(operation: &Operation, member: &Member, attacked: &Attacked, by: By) ->
         "RoleSessionName" => "session".to_owned(),
         "ActionName" => "ecr:PutImage".to_owned(),
         "NewUserName" | "NewGroupName" => "renamed".to_owned(),
-        "Description" => "changed".to_owned(),
+        "Description" | "ClientID" => "changed".to_owned(),
         _ => return None,
     })
 }
@@ -124,27 +142,38 @@ fn form(operation: &Operation, attacked: &Attacked, by: By) -> Vec<(String, Stri
 }
 
 /// Operations that are about all of the caller's own account: they succeed, and hold nothing of another's.
-const OWN: [&str; 9] = [
+const OWN: [&str; 11] = [
     "GetAccountAuthorizationDetails",
     "GetAccountSummary",
     "GetContextKeysForCustomPolicy",
     "ListAccountAliases",
     "ListGroups",
+    "ListOpenIDConnectProviders",
     "ListPolicies",
     "ListRoles",
+    "ListSAMLProviders",
     "ListUsers",
     "SimulateCustomPolicy",
 ];
 
 /// Makes something of its own, of the same name: that is no secret.
 fn makes_its_own(operation: &Operation) -> bool {
-    ["CreateUser", "CreateGroup", "CreateRole", "CreatePolicy"].contains(&operation.name)
+    let made = [
+        "CreateUser",
+        "CreateGroup",
+        "CreateRole",
+        "CreatePolicy",
+        "CreateOpenIDConnectProvider",
+        "CreateSAMLProvider",
+    ];
+    made.contains(&operation.name)
 }
 
 fn expect_nothing_told(operation: &str, parameters: &[(String, String)], reply: &berth_testkit::Reply) {
     let text = reply.text();
     let echoed = |word: &str| parameters.iter().any(|(_, value)| value.contains(word));
-    for word in ["secretuser", "secretgroup", "secretrole", "secretpolicy", INLINE, ALIAS, TAG, "secretrepository"] {
+    let planted = ["secretuser", "secretgroup", "secretrole", "secretpolicy", INLINE, ALIAS, TAG, "secretrepository"];
+    for word in planted.into_iter().chain(["secretissuer", "secretclient", SAML, "secretentity"]) {
         assert!(echoed(word) || !text.contains(word), "{operation} told {word}: {text}");
     }
 }
@@ -152,6 +181,7 @@ fn expect_nothing_told(operation: &str, parameters: &[(String, String)], reply: 
 /// Everything that the attacked account has, as its administrator sees it.
 fn inventory(server: &Server, attacked: &Attacked) -> Vec<String> {
     let admin = admin(server);
+    let provider = |kind: &str, name: &str| format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}");
     let cut = |reply: berth_testkit::Reply| {
         let text = reply.expect(200).text();
         text.split("<ResponseMetadata>").next().unwrap().to_owned()
@@ -161,6 +191,8 @@ fn inventory(server: &Server, attacked: &Attacked) -> Vec<String> {
         cut(admin.iam("ListAccessKeys", &[("UserName", attacked.user)])),
         cut(admin.iam("ListAccountAliases", &[])),
         cut(admin.iam("GetAccountSummary", &[])),
+        cut(admin.iam("GetOpenIDConnectProvider", &[("OpenIDConnectProviderArn", &provider("oidc-provider", ISSUER))])),
+        cut(admin.iam("GetSAMLProvider", &[("SAMLProviderArn", &provider("saml-provider", SAML))])),
     ]
 }
 

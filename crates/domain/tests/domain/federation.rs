@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use berth_domain::failed_logins::Allowance;
 use berth_domain::federation::FederationError;
 use berth_domain::federation::oidc_providers::NewOidcProvider;
 use berth_domain::federation::web_identity::WebIdentitySession;
@@ -131,7 +132,11 @@ async fn provider(registry: &TestRegistry) {
 }
 
 async fn case() -> Case {
-    let registry = TestRegistry::new().await;
+    // Tokens may be refused as often as a test likes, all from nowhere in particular.
+    let registry = TestRegistry::with(|settings| {
+        settings.failed_logins = Allowance { of_pair: 1_000_000, of_address: 1_000_000 };
+    });
+    let registry = registry.await;
     let (internet, signer) = (Arc::new(Internet::default()), Signer::new("one"));
     registry.domain.reach_by(Arc::clone(&internet) as Arc<dyn Fetch>);
     internet.serve(&[&signer]);

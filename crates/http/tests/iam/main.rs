@@ -7,6 +7,7 @@ mod keys;
 mod own;
 mod policies;
 mod principals;
+mod providers;
 mod refusals;
 mod simulate;
 
@@ -30,6 +31,8 @@ async fn every_operation_is_answered() {
     keys::keys(&door).await;
     account::summary_and_alias(&door).await;
     account::details(&door).await;
+    providers::issuers(&door).await;
+    providers::saml(&door).await;
     simulate::simulations(&door).await;
     own::accounts(&door).await;
     own::explanations(&door).await;
