@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_platform::memory::{give_back_freed, resident_bytes};
 
 /// How often memory is looked at.
-const EVERY: Duration = Duration::from_secs(30);
+const EVERY: Duration = Duration::from_secs(10);
 
 /// A server that has no more than this resident has little to give back.
 const SMALL: u64 = 64 * 1024 * 1024;

@@ -121,6 +121,8 @@ fn lists(member: &Member) -> Vec<(String, String)> {
         "Tags" => {
             vec![(format!("{name}.member.1.Key"), "x".to_owned()), (format!("{name}.member.1.Value"), "x".to_owned())]
         }
+        "ThumbprintList" => vec![(format!("{name}.member.1"), "a".repeat(40))],
+        "ClientIDList" => vec![(format!("{name}.member.1"), "changed".to_owned())],
         "TagKeys" => vec![(format!("{name}.member.1"), TAG.to_owned())],
         "ActionNames" => vec![(format!("{name}.member.1"), "ecr:PutImage".to_owned())],
         "PolicyInputList" => vec![(format!("{name}.member.1"), document(&all_of("*")))],
@@ -142,7 +144,9 @@ fn form(operation: &Operation, attacked: &Attacked, by: By) -> Vec<(String, Stri
 }
 
 /// Operations that are about all of the caller's own account: they succeed, and hold nothing of another's.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
+    // Done where there is nothing to be done, too, as AWS has it; that nothing was done is seen by the inventory.
+    "DeleteOpenIDConnectProvider",
     "GetAccountAuthorizationDetails",
     "GetAccountSummary",
     "GetContextKeysForCustomPolicy",
