@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clients.test_saml import provider  # noqa: F401  (a fixture)
 from support.aws import MANAGED, Key, allow, refused, served, trust
 
 pytestmark = pytest.mark.needs_berth
@@ -247,6 +248,42 @@ def test_simulations(account):
         iam.get_context_keys_for_principal_policy(PolicySourceArn=source),
     ]
     assert names(keys, "ContextKeyNames") == [["aws:username"]] * 2
+
+
+def test_issuers(account):
+    iam = account.iam
+    # A public address, which nobody asks before a token comes.
+    made = iam.create_open_id_connect_provider(
+        Url="https://8.8.8.8/issuer", ClientIDList=["one"], ThumbprintList=["a" * 40], Tags=[{"Key": "k", "Value": "v"}]
+    )
+    arn = {"OpenIDConnectProviderArn": made["OpenIDConnectProviderArn"]}
+    assert arn["OpenIDConnectProviderArn"] == account.arn("oidc-provider", "8.8.8.8/issuer")
+    iam.add_client_id_to_open_id_connect_provider(**arn, ClientID="two")
+    iam.remove_client_id_from_open_id_connect_provider(**arn, ClientID="one")
+    iam.update_open_id_connect_provider_thumbprint(**arn, ThumbprintList=["b" * 40])
+    found = iam.get_open_id_connect_provider(**arn)
+    assert (found["Url"], found["ClientIDList"], found["ThumbprintList"]) == ("8.8.8.8/issuer", ["two"], ["b" * 40])
+    iam.tag_open_id_connect_provider(**arn, Tags=[{"Key": "x", "Value": "y"}])
+    iam.untag_open_id_connect_provider(**arn, TagKeys=["k"])
+    assert iam.list_open_id_connect_provider_tags(**arn)["Tags"] == [{"Key": "x", "Value": "y"}]
+    assert [p["Arn"] for p in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]] == [*arn.values()]
+    iam.delete_open_id_connect_provider(**arn)
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+
+
+def test_saml_providers(account, provider):
+    iam = account.iam
+    made = iam.create_saml_provider(Name="company", SAMLMetadataDocument=provider.metadata())
+    arn = {"SAMLProviderArn": made["SAMLProviderArn"]}
+    assert arn["SAMLProviderArn"] == account.arn("saml-provider", "company")
+    iam.update_saml_provider(**arn, SAMLMetadataDocument=provider.metadata())
+    assert iam.get_saml_provider(**arn)["SAMLMetadataDocument"] == provider.metadata()
+    iam.tag_saml_provider(**arn, Tags=[{"Key": "x", "Value": "y"}, {"Key": "k", "Value": "v"}])
+    iam.untag_saml_provider(**arn, TagKeys=["k"])
+    assert iam.list_saml_provider_tags(**arn)["Tags"] == [{"Key": "x", "Value": "y"}]
+    assert [p["Arn"] for p in iam.list_saml_providers()["SAMLProviderList"]] == [*arn.values()]
+    iam.delete_saml_provider(**arn)
+    assert iam.list_saml_providers()["SAMLProviderList"] == []
 
 
 def test_every_operation_was_called(aws):

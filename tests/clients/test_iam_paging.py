@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import WaiterError
 
+from clients.test_saml import provider  # noqa: F401  (a fixture)
 from support.aws import allow, served
 
 pytestmark = [pytest.mark.needs_berth, pytest.mark.once]
@@ -15,7 +16,7 @@ TAGS = [{"Key": f"k{nth}", "Value": str(nth)} for nth in range(MANY)]
 
 
 @pytest.fixture
-def full_account(account):
+def full_account(account, provider):
     """An account that has five of everything, or what is possible of it."""
     iam = account.iam
     policies = [account.make("policy", f"p{nth}")["Arn"] for nth in range(MANY)]
@@ -37,6 +38,8 @@ def full_account(account):
     iam.tag_user(UserName="x0", Tags=TAGS)
     iam.tag_role(RoleName="x0", Tags=TAGS)
     iam.tag_policy(PolicyArn=policies[0], Tags=TAGS)
+    iam.create_open_id_connect_provider(Url="https://8.8.8.8/issuer", ClientIDList=["one"], Tags=TAGS)
+    iam.create_saml_provider(Name="company", SAMLMetadataDocument=provider.metadata(), Tags=TAGS)
     return account
 
 
@@ -57,12 +60,17 @@ def parameters(account):
         "ListGroupPolicies": (group, MANY),
         "ListGroups": ({}, MANY),
         "ListGroupsForUser": (user, MANY),
+        "ListOpenIDConnectProviderTags": (
+            {"OpenIDConnectProviderArn": account.arn("oidc-provider", "8.8.8.8/issuer")},
+            MANY,
+        ),
         "ListPolicies": ({}, MANY + 7),
         "ListPolicyTags": (policy, MANY),
         "ListPolicyVersions": (policy, MANY),
         "ListRolePolicies": (role, MANY),
         "ListRoleTags": (role, MANY),
         "ListRoles": ({}, MANY),
+        "ListSAMLProviderTags": ({"SAMLProviderArn": account.arn("saml-provider", "company")}, MANY),
         "ListUserPolicies": (user, MANY),
         "ListUserTags": (user, MANY),
         "ListUsers": ({}, MANY + 1),

@@ -230,6 +230,6 @@ def test_docker_with_a_certificate(docker, required, authority, one, containers)
         docker.login(required)
         docker("pull", required.ref("tls/docker:v1"))
         pulled = docker.inspect(required.ref("tls/docker:v1"), "{{json .RepoDigests}}")
-        assert json.loads(pulled) == [required.ref(f"tls/docker@{digest}")]
+        assert required.ref(f"tls/docker@{digest}") in json.loads(pulled)
     finally:
         shutil.rmtree(system)
