@@ -29,7 +29,8 @@ pub(super) async fn get_saml_provider(
 ) -> Answer<s::GetSAMLProviderResponse> {
     let found = call.domain.saml_provider(call.caller, &input.saml_provider_arn).await?;
     Ok(s::GetSAMLProviderResponse {
-        saml_provider_uuid: Some(found.unique_id),
+        // As IAM's shape has it: digits and capital letters.
+        saml_provider_uuid: Some(found.unique_id.to_ascii_uppercase()),
         saml_metadata_document: Some(found.metadata),
         create_date: Some(view::date(found.created_at)),
         valid_until: found.valid_until.map(view::date),
