@@ -3,6 +3,7 @@
 //!
 //! Every tenant has an account of its own, a pace, and connections to both nodes in turns. The noisy one is there and gone again in turn,
 //! so that what else happens on the machine meets both sides alike. Node, clients and database share the machine.
+// It measures, and stops where something is not as it should be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 // The ambient clock is what it measures with.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::cast_precision_loss)]
