@@ -13,6 +13,8 @@ use berth_http::server::{ContinueTrace, Server, ServerSettings, settle_figures};
 use berth_worker::audit::Heads;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::audit_head::HeadFile;
 use crate::config::Settings;
@@ -27,6 +29,8 @@ const SECRET_VARIABLE: &str = "BERTH_ADMIN_SECRET_ACCESS_KEY";
 /// Bounds of the latency histogram, in seconds.
 const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
+/// How long background work may take to let go when the server ends.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// How often what threads counted is brought together, and recorded durations are sorted into the histogram.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -70,43 +74,58 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
         show_key(&key, url, settings.log.format);
     }
     warn_of_open_doors(settings);
-    tokio::spawn(berth_worker::expiry::run(Arc::clone(&domain)));
-    tokio::spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
-    tokio::spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
-    tokio::spawn(berth_worker::throttle::run(Arc::clone(&domain)));
-    tokio::spawn(berth_worker::memory::run());
     let heads: Arc<dyn Heads> = Arc::new(HeadFile::of(folder));
+    let (mut background, mut recording) = (background_work(settings, &domain), JoinSet::new());
+    recording.spawn(berth_worker::key_usage::run(Arc::clone(&domain)));
+    recording.spawn(berth_worker::pull_times::run(Arc::clone(&domain)));
     if settings.audit.enabled {
-        tokio::spawn(berth_worker::audit::run(Arc::clone(&domain), Arc::clone(&heads)));
+        recording.spawn(berth_worker::audit::run(Arc::clone(&domain), Arc::clone(&heads)));
     }
-    tokio::spawn(every(UPKEEP, settle_figures));
-    tokio::spawn(listeners::watch(policies));
-    if settings.scrub.enabled {
-        let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
-        tokio::spawn(berth_worker::scrub::run(Arc::clone(&domain), pace));
-    }
-    if settings.gc.enabled && !settings.storage.read_only {
-        tokio::spawn(berth_worker::gc::run(Arc::clone(&domain), settings.gc.interval));
-    }
-    if let Some(export) = audit::target(settings) {
-        tokio::spawn(berth_worker::audit_export::run(Arc::clone(&domain), export, settings.audit.export_interval));
-    }
-    let mut beside = Vec::new();
+    background.spawn(listeners::watch(policies));
     for other in [figures, apis].into_iter().flatten() {
         tracing::info!(urls = other.urls().join(" "), "serving beside");
-        beside.push(tokio::spawn(other.run(std::future::pending())));
+        background.spawn(async move { drop(other.run(std::future::pending()).await) });
     }
     output::result(&format!("berth ready url={url}"));
     tracing::info!(urls = urls.join(" "), "serving");
     server.run(signals.stop(draining)).await.map_err(started)?;
-    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    end(background).await;
+    // What notes things goes on until what it has taken is written, too.
     berth_worker::key_usage::write(&domain).await;
     berth_worker::pull_times::write(&domain).await;
     if settings.audit.enabled {
         berth_worker::audit::finish(&domain, &heads).await;
     }
+    end(recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What happens without anybody asking for it, and may be cut off; it goes on for ever.
+fn background_work(settings: &Settings, domain: &Arc<Domain>) -> JoinSet<()> {
+    let mut work = JoinSet::new();
+    work.spawn(berth_worker::expiry::run(Arc::clone(domain)));
+    work.spawn(berth_worker::throttle::run(Arc::clone(domain)));
+    work.spawn(berth_worker::memory::run());
+    work.spawn(every(UPKEEP, settle_figures));
+    if let Some(export) = audit::target(settings) {
+        work.spawn(berth_worker::audit_export::run(Arc::clone(domain), export, settings.audit.export_interval));
+    }
+    if settings.scrub.enabled {
+        let pace = berth_worker::scrub::Pace { rate: settings.scrub.rate.0, interval: settings.scrub.interval };
+        work.spawn(berth_worker::scrub::run(Arc::clone(domain), pace));
+    }
+    if settings.gc.enabled && !settings.storage.read_only {
+        work.spawn(berth_worker::gc::run(Arc::clone(domain), settings.gc.interval));
+    }
+    work
+}
+
+/// Ends background work before the runtime goes, which it may not see.
+async fn end(mut work: JoinSet<()>) {
+    if timeout(GOODBYE, work.shutdown()).await.is_err() {
+        tracing::warn!("background work did not end in time");
+    }
 }
 
 async fn every(span: Duration, work: impl Fn()) {
