@@ -45,6 +45,7 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     let render = settings.metrics.enabled.then(record_metrics).transpose()?;
     let (endpoints, policies) = listeners::endpoints(settings)?;
     let domain = Arc::new(opened::serving(settings, endpoints).await?);
+    give_back_claims(&domain).await;
     let made = administrator_key(&domain).await?;
     let draining = Arc::new(AtomicBool::new(false));
     let own_door = render.clone().filter(|_| settings.metrics.listen.is_none());
@@ -99,6 +100,18 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     end(recording).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Uploads that this node was writing to when it ended are free for every node again. Where that fails, they become so after a
+/// minute.
+async fn give_back_claims(domain: &Domain) {
+    match domain.give_back_claims().await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "gave back the uploads that this node held before it ended"),
+        Err(error) => {
+            tracing::warn!(%error, "the uploads that this node held before it ended stay its own for a minute");
+        }
+    }
 }
 
 /// What happens without anybody asking for it, and may be cut off; it goes on for ever.

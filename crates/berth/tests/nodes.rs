@@ -67,6 +67,32 @@ fn an_upload_begun_at_one_node_goes_on_at_another() {
     assert!(client.blob("team/app", &sha256(&bytes)).expect(200).body == bytes);
 }
 
+/// A node that dies in the middle of a write holds the upload until it is back, and no longer than its claim lives.
+#[test]
+fn an_upload_that_a_killed_node_was_writing_is_free_once_it_is_back() {
+    let mut nodes = nodes(2, |node| node);
+    let bytes = content(3 * MIB);
+    let location = nodes[0].client().start_upload("team/app");
+    nodes[0].client().patch_upload(&location, 0, &bytes[..MIB]).expect(202);
+    let range = format!("{MIB}-{}", 3 * MIB - 1);
+    let length = (2 * MIB).to_string();
+    let headers = [("content-range", range.as_str()), ("content-length", &length)];
+    let mut half = nodes[0].client().open("PATCH", &location, &headers);
+    half.send(&bytes[MIB..2 * MIB]).unwrap();
+    let other = nodes[1].client();
+    berth_testkit::eventually("the first node has it", || {
+        let reply = other.patch_upload(&location, MIB + 1, b"1");
+        reply.text().contains("another request is writing")
+    });
+    nodes[0].kill9();
+    let refused = other.patch_upload(&location, MIB, &bytes[MIB..]).expect(416);
+    assert!(refused.text().contains("another request is writing"), "{}", refused.text());
+    nodes[0].restart();
+    let offset = usize::try_from(other.upload_offset(&location)).unwrap();
+    other.finish_upload(&location, &sha256(&bytes), &bytes[offset..]).expect(201);
+    assert!(nodes[0].client().blob("team/app", &sha256(&bytes)).expect(200).body == bytes);
+}
+
 #[test]
 fn two_nodes_that_write_at_once_do_not_mix() {
     let nodes = nodes(2, |node| node);
@@ -142,8 +168,7 @@ fn nodes_keep_one_chain_of_records_and_one_takes_over_from_another() {
         std::thread::sleep(Duration::from_secs(1));
         first.kill9();
     });
-    oracle.settled();
-    // Uploads of the killed node are its own until its claims end: meanwhile the other gets something new.
+    // Uploads of the killed node are its own until it is back: meanwhile the other gets something new.
     let database = url.rsplit_once('/').unwrap().1;
     let holders = "SELECT count(DISTINCT holder) FROM audit_links";
     berth_testkit::eventually("the other node chains", || {
@@ -151,6 +176,7 @@ fn nodes_keep_one_chain_of_records_and_one_takes_over_from_another() {
         Postgres::shared().sql(database, holders) == "2"
     });
     first.restart();
+    oracle.settled();
     oracle.work_until(&[first.client(), second.client()], || std::thread::sleep(Duration::from_secs(4)));
     oracle.settled();
     oracle.check_all(&second.client());

@@ -124,6 +124,13 @@ pub fn give_back(
         .map(|count| count > 0)
 }
 
+/// Gives back what a node claimed before it ended, which is how many uploads; where it was in each, nobody knows.
+pub fn give_back_all(txn: &mut dyn Transaction, node: &str) -> Result<u64, StoreError> {
+    let sql = "UPDATE uploads SET taken_by = NULL, taken_until = NULL, contested = 1, version = version + 1 \
+               WHERE taken_by = ?1";
+    txn.execute(sql, parameters![node])
+}
+
 /// Closes an upload that a node holds; `false` where it lost it.
 pub fn close_claimed(txn: &mut dyn Transaction, upload: &UploadRecord, node: &str) -> Result<bool, StoreError> {
     let sql = "DELETE FROM uploads WHERE id = ?1 AND taken_by = ?2 AND version = ?3";

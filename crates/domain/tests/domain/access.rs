@@ -32,7 +32,7 @@ use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 42] = [
+const WITHOUT_CALLER: [&str; 43] = [
     "administrator",
     "audit_filled",
     "audit_head_stands",
@@ -56,6 +56,7 @@ const WITHOUT_CALLER: [&str; 42] = [
     "flush_audit",
     "free_space",
     "gather_export",
+    "give_back_claims",
     "give_back_export_lease",
     "last_export_of",
     "last_exports",
