@@ -203,7 +203,7 @@ impl Domain {
         let read = match &blob.location {
             Location::Inline(bytes) => {
                 pace.hashed(bytes.len() as u64).await;
-                return Ok(Digest::of(blob.digest.algorithm(), bytes) == blob.digest);
+                return Ok(bytes.len() as u64 == blob.size && Digest::of(blob.digest.algorithm(), bytes) == blob.digest);
             }
             Location::Key(key) => self.blobs.read(key, 0, u64::MAX).await,
         };

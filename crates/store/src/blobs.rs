@@ -48,22 +48,24 @@ pub struct FoundBlob {
     pub quarantined: bool,
 }
 
+/// What [`FoundBlob::read`] reads of `b`, a row of the blobs. The length of bytes in the row is known without reading them.
+pub(crate) const FOUND: &str = "b.id, b.digest, b.storage_key, b.size, b.quarantined_at, octet_length(b.inline_bytes)";
+
 impl FoundBlob {
-    /// Reads row number, digest, key, size and time of quarantine from the column `first` on. The blob must be that of
-    /// `digest`, whatever a damaged index says.
+    /// Reads the columns of [`FOUND`] from `first` on. The blob must be that of `digest`, whatever a damaged index says,
+    /// and as long as its row says, where the bytes are in the row.
     pub(crate) fn read(row: &Row, first: usize, digest: &Digest) -> Result<Self, StoreError> {
         let found: Digest = row.parsed(first + 1, Digest::parse)?;
         if found != *digest {
             return Err(StoreError::led_astray("blobs", digest, &found));
         }
         let key = |text: &str| BlobKey::parse(text).ok_or("no key");
-        Ok(Self {
-            id: row.integer(first)?,
-            digest: found,
-            key: if row.is_null(first + 2) { None } else { Some(row.parsed(first + 2, key)?) },
-            size: row.unsigned(first + 3)?,
-            quarantined: !row.is_null(first + 4),
-        })
+        let key = if row.is_null(first + 2) { None } else { Some(row.parsed(first + 2, key)?) };
+        let size = row.unsigned(first + 3)?;
+        if key.is_none() && !row.is_null(first + 5) {
+            StoreError::ensure_same_size("blobs", digest, size, row.unsigned(first + 5)?)?;
+        }
+        Ok(Self { id: row.integer(first)?, digest: found, key, size, quarantined: !row.is_null(first + 4) })
     }
 
     /// The same with its location, where that is a key.
@@ -86,10 +88,11 @@ pub fn look_up(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<(FoundBlob, Timestamp)>, StoreError> {
-    let sql = "SELECT l.linked_at, b.id, b.digest, b.storage_key, b.size, b.quarantined_at FROM repositories r \
-               JOIN repository_blobs l ON l.repository_id = r.id JOIN blobs b ON b.id = l.blob_id \
-               WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND l.digest = ?4";
-    let rows = txn.query(sql, parameters![&registry.account, &registry.region, repository, digest])?;
+    let sql = format!(
+        "SELECT l.linked_at, {FOUND} FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id JOIN blobs b ON b.id = l.blob_id \
+         WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND l.digest = ?4"
+    );
+    let rows = txn.query(&sql, parameters![&registry.account, &registry.region, repository, digest])?;
     let read = |row: &Row| Ok((FoundBlob::read(row, 1, digest)?, Timestamp::from_millis(row.integer(0)?)));
     rows.first().map(read).transpose()
 }

@@ -9,7 +9,7 @@ use berth_oci::media_type::MediaType;
 use berth_oci::name::RepositoryName;
 use berth_oci::tag::Tag;
 
-use crate::blobs::FoundBlob;
+use crate::blobs::{FOUND, FoundBlob};
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction, Value};
 use crate::parameters;
@@ -231,7 +231,7 @@ pub fn pullable(
 ) -> Result<Vec<PullableRecord>, StoreError> {
     let rows = among(txn, digests, parameters![repository], |places| {
         format!(
-            "SELECT m.id, m.digest, m.media_type, m.size, b.id, b.digest, b.storage_key, b.size, b.quarantined_at \
+            "SELECT m.id, m.digest, m.media_type, m.size, {FOUND} \
              FROM manifests m LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
              WHERE m.repository_id = ?1 AND m.digest IN ({places})"
         )

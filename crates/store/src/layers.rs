@@ -2,7 +2,7 @@
 
 use berth_oci::digest::Digest;
 
-use crate::blobs::FoundBlob;
+use crate::blobs::{FOUND, FoundBlob};
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction};
 use crate::images::among;
@@ -17,7 +17,7 @@ pub fn linked(
 ) -> Result<Vec<(FoundBlob, Timestamp)>, StoreError> {
     let rows = among(txn, digests, parameters![repository], |places| {
         format!(
-            "SELECT l.linked_at, l.digest, b.id, b.digest, b.storage_key, b.size, b.quarantined_at \
+            "SELECT l.linked_at, l.digest, {FOUND} \
              FROM repository_blobs l JOIN blobs b ON b.id = l.blob_id \
              WHERE l.repository_id = ?1 AND l.digest IN ({places})"
         )

@@ -8,7 +8,7 @@ use berth_oci::media_type::MediaType;
 use berth_oci::name::RepositoryName;
 use berth_oci::reference::Reference;
 
-use crate::blobs::FoundBlob;
+use crate::blobs::{FOUND, FoundBlob};
 use crate::clock::Timestamp;
 use crate::database::{Row, StoreError, Transaction, Value};
 use crate::images;
@@ -165,19 +165,25 @@ pub fn look_up(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Option<FoundManifest>, StoreError> {
-    let by_tag = "SELECT m.id, m.digest, m.media_type, m.size, t.digest, b.id, b.digest, b.storage_key, b.size, \
-                  b.quarantined_at FROM repositories r JOIN tags t ON t.repository_id = r.id \
-                  JOIN manifests m ON m.id = t.manifest_id AND m.repository_id = t.repository_id \
-                  LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
-                  WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND t.name = ?4";
-    let by_digest = "SELECT m.id, m.digest, m.media_type, m.size, m.digest, b.id, b.digest, b.storage_key, b.size, \
-                     b.quarantined_at FROM repositories r JOIN manifests m ON m.repository_id = r.id \
-                     LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
-                     WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND m.digest = ?4";
+    let by_tag = || {
+        format!(
+            "SELECT {COLUMNS}, t.digest, {FOUND} FROM repositories r JOIN tags t ON t.repository_id = r.id \
+             JOIN manifests m ON m.id = t.manifest_id AND m.repository_id = t.repository_id \
+             LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
+             WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND t.name = ?4"
+        )
+    };
+    let by_digest = || {
+        format!(
+            "SELECT {COLUMNS}, m.digest, {FOUND} FROM repositories r JOIN manifests m ON m.repository_id = r.id \
+             LEFT JOIN blobs b ON b.digest = m.digest AND b.domain = '' \
+             WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND m.digest = ?4"
+        )
+    };
     let Registry { account, region } = registry;
     let rows = match reference {
-        Reference::Tag(tag) => txn.query(by_tag, parameters![account, region, repository, tag])?,
-        Reference::Digest(digest) => txn.query(by_digest, parameters![account, region, repository, digest])?,
+        Reference::Tag(tag) => txn.query(&by_tag(), parameters![account, region, repository, tag])?,
+        Reference::Digest(digest) => txn.query(&by_digest(), parameters![account, region, repository, digest])?,
     };
     rows.first().map(|row| read_found(row, reference)).transpose()
 }
@@ -188,6 +194,10 @@ fn read_found(row: &Row, reference: &Reference) -> Result<FoundManifest, StoreEr
         Reference::Digest(digest) => read(row)?.named(digest)?,
     };
     let blob = if row.is_null(5) { None } else { Some(FoundBlob::read(row, 5, &record.digest)?) };
+    // The answer to HEAD has the size from here, and never sees the bytes.
+    if let Some(blob) = &blob {
+        StoreError::ensure_same_size("manifests", &record.digest, record.size, blob.size)?;
+    }
     Ok(FoundManifest { record, blob })
 }
 

@@ -3,12 +3,15 @@
 use berth_testkit::{Random, Server};
 
 use crate::damage::Damage;
-use crate::pulls::{Seen, assert_never_wrong, pull};
+use crate::pulls::{Seen, assert_never_wrong, assert_right, pull};
 use crate::stock::{Kind, Stock};
 use crate::{builder, flips, random};
 
 /// Few enough that most flips hit something that is pulled.
 const IMAGES: usize = 4;
+
+/// Up to so many bytes lie in their row: `storage.inline_blobs` as it is when nobody sets it.
+const INLINE: usize = 16 * 1024;
 
 /// Pulls everything from a server on a damaged database, if it starts at all; whether it did, and what was refused.
 fn pull_all(server: &mut Server, stock: &Stock, damage: Damage, random: &mut Random) -> (bool, usize) {
@@ -67,4 +70,32 @@ fn in_the_database_file() {
     }
     assert!(refused > 0, "{count} flips hit nothing that was pulled");
     println!("the database file: {count} flips, {started} starts, {refused} pulls refused");
+}
+
+/// A row that tells another size than the bytes have is found before anybody hears the size.
+#[test]
+fn in_the_size_of_a_row() {
+    let mut random = random("the sizes in rows");
+    let mut server = builder().setting("scrub.enabled", "false").setting("gc.enabled", "false").start();
+    let stock = Stock::of(random.word(), IMAGES);
+    stock.push(&server.client());
+    for (table, kind) in [("manifests", Kind::Manifest), ("blobs", Kind::Manifest), ("blobs", Kind::SmallBlob)] {
+        for held in stock.held.iter().filter(|held| held.kind == kind && held.bytes.len() <= INLINE) {
+            let file = server.data().join("berth.db");
+            let change = |by: &str| {
+                let database = rusqlite::Connection::open(&file).unwrap();
+                let sql = format!("UPDATE {table} SET size = size {by} WHERE digest = ?1");
+                assert!(database.execute(&sql, [&held.digest]).unwrap() > 0, "{table} {}", held.digest);
+            };
+            server.stop();
+            change("+ 1");
+            server.restart();
+            let seen = pull(&server.client(), held, &mut random);
+            assert!(seen.iter().all(|seen| *seen == Seen::Refused), "{table} {kind:?}: {seen:?}");
+            server.stop();
+            change("- 1");
+            server.restart();
+            assert_right(&server.client(), held, &mut random);
+        }
+    }
 }
