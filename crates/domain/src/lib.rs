@@ -110,7 +110,8 @@ impl Domain {
         let Parts { database, blobs, clock, random, settings, server_key, node } = parts;
         seal::check_server_key(&database, &server_key, random.as_ref()).await?;
         let (sessions, facts, key_usage, contents, handles) = Default::default();
-        let (pulls, room, audit) = Default::default();
+        let (pulls, room) = Default::default();
+        let audit = audit::Queue::new(settings.registry.account.clone(), berth_store::clock::sixteen(random.as_ref()));
         let audit_key = audit::SigningKey::of(&server_key)?;
         let throttles = throttle::Throttles::default();
         let failed_logins = failed_logins::FailedLogins::new(settings.failed_logins);

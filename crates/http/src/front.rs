@@ -48,11 +48,12 @@ impl Front {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/healthz" if reads => text(StatusCode::OK, "ok\n", "healthz"),
-            "/readyz" if reads => self.ready().await,
+            "/readyz" if reads => Box::pin(self.ready()).await,
             _ => audit::recorded(&self.domain, request, |request| self.door(request)).await,
         }
     }
 
+    /// What is rare or large is boxed: every request is moved together with the largest of these futures.
     async fn door(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
         let path = request.uri().path();
         if path == "/v2" || path.starts_with("/v2/") {
@@ -61,10 +62,10 @@ impl Front {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {
             AwsDoor::PATH if self.serves_apis && AwsDoor::is_for(request.method(), request.uri().query()) => {
-                self.aws.answer(request).await
+                Box::pin(self.aws.answer(request)).await
             }
-            "/metrics" if reads => self.figures(request).await,
-            TokenEndpoint::PATH => self.tokens.answer(request).await,
+            "/metrics" if reads => Box::pin(self.figures(request)).await,
+            TokenEndpoint::PATH => Box::pin(self.tokens.answer(request)).await,
             _ => not_here(),
         }
     }

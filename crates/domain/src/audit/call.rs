@@ -12,11 +12,14 @@ use berth_store::audit::AuditRow;
 use berth_store::repositories::Registry;
 
 use super::line::Line;
+use super::queue::Entry;
 use super::who::Who;
 use super::{id, rows};
 use crate::Domain;
 use crate::caller::Caller;
 
+/// Most records have fewer bytes.
+const TYPICAL: usize = 1280;
 /// The most things that a record says it is about.
 const MOST_RESOURCES: usize = 20;
 
@@ -81,16 +84,6 @@ struct Name {
     source: &'static str,
     event: Cow<'static, str>,
     is_read: bool,
-}
-
-/// One record that is not written yet.
-#[derive(Debug)]
-pub(super) struct Entry {
-    call: Call,
-    told: Told,
-    error: Option<(String, String)>,
-    pub(super) at: Timestamp,
-    pub(super) is_read: bool,
 }
 
 struct Recording {
@@ -242,10 +235,9 @@ impl Due {
             id::uuid7(at, random)
         });
         let id = id.clone();
-        let mut line = Line::new(Vec::with_capacity(1024));
         let home = &self.0.domain.home.account;
-        write(&mut line, &state.call, &state.told, &When { at, id: &id, home, error: None });
-        rows::change(id, at, line.finish())
+        let record = line(&state.call, &state.told, &When { at, id: &id, home, error: None });
+        rows::change(id, at, record)
     }
 
     /// The transaction is durable.
@@ -261,7 +253,7 @@ impl Recording {
 
     fn queue(&self, error: Option<(String, String)>) {
         let is_written = self.is_written.load(Ordering::Acquire);
-        let State { call, mut told, .. } = std::mem::take(&mut *self.state());
+        let State { call, told, .. } = &mut *self.state();
         let error = error.map(|error| told.error.take().unwrap_or(error));
         if is_written && error.is_none() {
             return;
@@ -271,7 +263,12 @@ impl Recording {
         if is_read && !domain.audit.takes_read(domain.settings.audit.reads_per_million) {
             return;
         }
-        domain.audit.push(Entry { call, told, error, at: domain.clock.now(), is_read });
+        let at = domain.clock.now();
+        let (id, home) = (domain.audit.next_id(at), &domain.home.account);
+        // Written here, not by whoever empties the queue: what it is made of was allocated by this thread, too.
+        let mut line = line(call, told, &When { at, id: &id, home, error: error.as_ref() });
+        line.push(b'\n');
+        domain.audit.push(Entry { line, at, is_read });
     }
 }
 
@@ -307,41 +304,23 @@ impl Drop for Open {
     }
 }
 
-impl Entry {
-    /// That records were lost, because the queue was full.
-    pub(super) fn of_loss(lost: u64, at: Timestamp) -> Self {
-        let told = Told {
-            name: Some(Name { source: "berth", event: "RecordsLost".into(), is_read: false }),
-            additional: Some(format!(r#"{{"records":{lost}}}"#)),
-            ..Told::default()
-        };
-        Self { call: Call::default(), told, error: None, at, is_read: false }
-    }
+/// The record that so many were lost, because the queue was full: a line with its end.
+pub(super) fn loss(lost: u64, id: &str, at: Timestamp, home: &AccountId) -> Vec<u8> {
+    let told = Told {
+        name: Some(Name { source: "berth", event: "RecordsLost".into(), is_read: false }),
+        additional: Some(format!(r#"{{"records":{lost}}}"#)),
+        ..Told::default()
+    };
+    let mut line = line(&Call::default(), &told, &When { at, id, home, error: None });
+    line.push(b'\n');
+    line
+}
 
-    /// About so many bytes of memory.
-    pub(super) fn size(&self) -> usize {
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let Self { call, told, error, .. } = self;
-        size_of::<Self>()
-            + call.request_id.len()
-            + call.region.len()
-            + length(&call.user_agent)
-            + length(&call.host)
-            + told.who.size()
-            + length(&told.parameters)
-            + length(&told.additional)
-            + told.resources.iter().map(|(arn, _, _)| arn.len() + 64).sum::<usize>()
-            + error.as_ref().map_or(0, |(code, message)| code.len() + message.len())
-    }
-
-    /// Writes the record as a line with its end.
-    pub(super) fn write(&self, into: Vec<u8>, id: &str, home: &AccountId) -> Vec<u8> {
-        let mut line = Line::new(into);
-        write(&mut line, &self.call, &self.told, &When { at: self.at, id, home, error: self.error.as_ref() });
-        let mut bytes = line.finish();
-        bytes.push(b'\n');
-        bytes
-    }
+/// A record, without an end.
+fn line(call: &Call, told: &Told, when: &When<'_>) -> Vec<u8> {
+    let mut line = Line::new(Vec::with_capacity(TYPICAL));
+    write(&mut line, call, told, when);
+    line.finish()
 }
 
 /// What a record has beside what was told.

@@ -1,5 +1,7 @@
 //! Ids in the order of time: UUIDs of version 7 (RFC 9562, section 5.7).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use berth_store::Timestamp;
 
 /// The id of a moment with ten random bytes, of which 74 bits count.
@@ -25,16 +27,19 @@ pub(super) fn uuid7(at: Timestamp, random: [u8; 10]) -> String {
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Many ids from one piece of randomness: each has the next number behind a start that nobody knows.
-pub(super) struct Ids(u128);
+pub(super) struct Ids {
+    start: u128,
+    given: AtomicU64,
+}
 
 impl Ids {
     pub(super) fn new(start: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(start))
+        Self { start: u128::from_be_bytes(start), given: AtomicU64::new(0) }
     }
 
-    pub(super) fn next(&mut self, at: Timestamp) -> String {
-        self.0 = self.0.wrapping_add(1);
-        let bytes = self.0.to_be_bytes();
+    pub(super) fn next(&self, at: Timestamp) -> String {
+        let given = self.given.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.start.wrapping_add(u128::from(given)).to_be_bytes();
         let mut random = [0; 10];
         random.copy_from_slice(&bytes[6..]);
         uuid7(at, random)
@@ -69,7 +74,7 @@ mod tests {
     #[test]
     fn ids_of_one_piece_of_randomness_differ() {
         let at = Timestamp::from_millis(1);
-        let mut ids = Ids::new([0xff; 16]);
+        let ids = Ids::new([0xff; 16]);
         let (one, other) = (ids.next(at), ids.next(at));
         assert_ne!(one, other);
     }

@@ -91,14 +91,28 @@ impl Line {
     /// A moment, to the second, as CloudTrail writes it.
     pub(super) fn time(&mut self, at: Timestamp) {
         let seconds = at.as_millis().div_euclid(1000);
-        // A `Vec` takes every write.
-        let _ = match civil(seconds) {
+        self.bytes.push(b'"');
+        match civil(seconds) {
             Some([year, month, day, hour, minute, second]) => {
-                write!(self.bytes, "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z\"")
+                self.bytes.extend(digits(year / 100));
+                for (pair, after) in [year, month, day, hour, minute, second].into_iter().zip(*b"--T::Z") {
+                    self.bytes.extend(digits(pair));
+                    self.bytes.push(after);
+                }
             }
-            None => write!(self.bytes, "\"{seconds}\""),
-        };
+            None => {
+                // A `Vec` takes every write.
+                let _ = write!(self.bytes, "{seconds}");
+            }
+        }
+        self.bytes.push(b'"');
     }
+}
+
+/// The last two digits of a number.
+fn digits(number: i64) -> [u8; 2] {
+    let digit = |value: i64| b'0' + value.rem_euclid(10).to_le_bytes()[0];
+    [digit(number / 10), digit(number)]
 }
 
 /// Year, month, day, hour, minute, second of a moment between the years 0 and 9999 (the algorithm `civil_from_days` of

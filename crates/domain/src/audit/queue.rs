@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use berth_aws::AccountId;
 use berth_store::audit::{self as store, AuditRow};
-use berth_store::clock::sixteen;
 use berth_store::{StoreError, Timestamp};
 use tokio::sync::Notify;
 
-use super::call::Entry;
+use super::call;
 use super::id::Ids;
-use super::rows::{self, READ, REFUSAL};
+use super::rows::{Batch, READ, REFUSAL};
 use crate::Domain;
 use crate::error::Error;
 
@@ -27,14 +26,31 @@ pub(super) const LONGEST_SPAN: Duration = Duration::from_secs(5);
 /// How often a full queue is warned about.
 const WARNED_EVERY: Duration = Duration::from_mins(1);
 
+/// One record that is not written yet.
+pub(super) struct Entry {
+    /// A line with its end.
+    pub(super) line: Vec<u8>,
+    pub(super) at: Timestamp,
+    pub(super) is_read: bool,
+}
+
+impl Entry {
+    /// About so many bytes of memory.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.line.capacity()
+    }
+}
+
 /// The queue.
-#[derive(Default)]
 pub(crate) struct Queue {
+    /// The account that lost records are told to.
+    home: AccountId,
+    ids: Ids,
     waiting: Mutex<Waiting>,
     filled: Notify,
     reads: AtomicU64,
     /// One writes at a time, so that rows are written in order and what is put back is not lost.
-    writing: tokio::sync::Mutex<()>,
+    emptying: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -46,6 +62,17 @@ struct Waiting {
 }
 
 impl Queue {
+    /// An empty one. `start` is random.
+    pub(crate) fn new(home: AccountId, start: [u8; 16]) -> Self {
+        let (waiting, filled, emptying) = Default::default();
+        Self { home, ids: Ids::new(start), waiting, filled, reads: AtomicU64::new(0), emptying }
+    }
+
+    /// The id of the next record.
+    pub(super) fn next_id(&self, at: Timestamp) -> String {
+        self.ids.next(at)
+    }
+
     /// Whether the next read is one of those to be recorded.
     pub(super) fn takes_read(&self, per_million: u32) -> bool {
         match per_million {
@@ -88,7 +115,8 @@ impl Queue {
         let mut entries = std::mem::take(&mut waiting.entries);
         drop(waiting);
         if lost > 0 {
-            entries.push(Entry::of_loss(lost, now));
+            let line = call::loss(lost, &self.next_id(now), now, &self.home);
+            entries.push(Entry { line, at: now, is_read: false });
         }
         Taken { entries, lost }
     }
@@ -129,14 +157,14 @@ struct Taken {
 impl Domain {
     /// Writes what waits in the queue into rows. What could not be written waits on.
     pub async fn flush_audit(&self) -> Result<(), Error> {
-        let _writing = self.audit.writing.lock().await;
+        let _emptying = self.audit.emptying.lock().await;
         let taken = self.audit.take(self.clock.now());
         if taken.entries.is_empty() {
             return Ok(());
         }
-        let (home, start, now) = (self.home.account.clone(), sixteen(self.random.as_ref()), self.clock.now());
+        let (domain, now) = (self.clone(), self.clock.now());
         let made = tokio::task::spawn_blocking(move || {
-            let rows = rows_of(&taken.entries, &home, start, now);
+            let rows = rows_of(&taken.entries, || domain.audit.next_id(now));
             (taken, rows)
         });
         let (taken, rows) = made.await.map_err(|_| StoreError::Panicked)?;
@@ -162,19 +190,18 @@ impl Domain {
 }
 
 /// The rows of waiting records: reads apart, because they are forgotten sooner.
-fn rows_of(entries: &[Entry], home: &AccountId, start: [u8; 16], now: Timestamp) -> Result<Vec<AuditRow>, StoreError> {
-    let mut ids = Ids::new(start);
+fn rows_of(entries: &[Entry], next_id: impl Fn() -> String) -> Result<Vec<AuditRow>, StoreError> {
     let mut rows = Vec::new();
     for kind in [REFUSAL, READ] {
         let of_kind: Vec<&Entry> = entries.iter().filter(|entry| entry.is_read == (kind == READ)).collect();
         for some in pieces(&of_kind) {
             let times = || some.iter().map(|entry| entry.at);
-            let span = (times().min().unwrap_or(now), times().max().unwrap_or(now));
-            let mut lines = Vec::with_capacity(some.len() * 1024);
+            let Some(span) = times().min().zip(times().max()) else { continue };
+            let mut batch = Batch::new();
             for entry in some {
-                lines = entry.write(lines, &ids.next(entry.at), home);
+                batch.push(&entry.line)?;
             }
-            rows.push(rows::batch(ids.next(now), kind, span, some.len() as u64, &lines)?);
+            rows.push(batch.finish(next_id(), kind, span)?);
         }
     }
     Ok(rows)
@@ -199,18 +226,21 @@ fn pieces<'e, 'a>(entries: &'a [&'e Entry]) -> Vec<&'a [&'e Entry]> {
 mod tests {
     use super::*;
 
+    fn queue() -> Queue {
+        Queue::new(AccountId::parse("000000000000").unwrap(), [0; 16])
+    }
+
     fn at(millis: i64) -> Entry {
-        Entry::of_loss(1, Timestamp::from_millis(millis))
+        Entry { line: b"{}\n".to_vec(), at: Timestamp::from_millis(millis), is_read: false }
     }
 
     #[test]
     fn what_finds_no_room_is_counted_and_said() {
-        let queue = Queue::default();
+        let queue = queue();
         (0..MOST_RECORDS + 3).for_each(|_| queue.push(at(0)));
         let taken = queue.take(Timestamp::from_millis(9));
         assert_eq!((taken.entries.len(), taken.lost), (MOST_RECORDS + 1, 3));
-        let last = taken.entries.last().unwrap().write(Vec::new(), "id", &AccountId::parse("000000000000").unwrap());
-        let text = String::from_utf8(last).unwrap();
+        let text = std::str::from_utf8(&taken.entries.last().unwrap().line).unwrap();
         assert!(text.contains(r#""additionalEventData":{"records":3}"#), "{text}");
         queue.push(at(1));
         queue.put_back(taken);
@@ -228,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_share_of_reads_is_taken() {
-        let queue = Queue::default();
+        let queue = queue();
         let taken = (0..100_000).filter(|_| queue.takes_read(100_000)).count();
         assert!((9_900..10_100).contains(&taken), "{taken}");
         assert!(!queue.takes_read(0) && queue.takes_read(1_000_000));

@@ -26,16 +26,33 @@ pub(super) fn change(id: String, at: Timestamp, payload: Vec<u8>) -> AuditRow {
     row(id, CHANGE, (at, at), 1, PLAIN, payload)
 }
 
-/// The row of many records, which are lines.
-pub(super) fn batch(
-    id: String,
-    kind: &'static str,
-    span: (Timestamp, Timestamp),
+/// The row of many records while they come. They are compressed one by one, so that they never lie anywhere together.
+pub(super) struct Batch {
     records: u64,
-    lines: &[u8],
-) -> Result<AuditRow, StoreError> {
-    let payload = compress(lines).map_err(|error| corrupt(&error.to_string()))?;
-    Ok(row(id, kind, span, records, COMPRESSED, payload))
+    /// Fast rather than small: this is done for every read.
+    lines: GzEncoder<Vec<u8>>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { records: 0, lines: GzEncoder::new(Vec::new(), Compression::fast()) }
+    }
+
+    /// Takes a record: a line with its end.
+    pub(super) fn push(&mut self, line: &[u8]) -> Result<(), StoreError> {
+        self.records += 1;
+        self.lines.write_all(line).map_err(|error| corrupt(&error.to_string()))
+    }
+
+    pub(super) fn finish(
+        self,
+        id: String,
+        kind: &'static str,
+        span: (Timestamp, Timestamp),
+    ) -> Result<AuditRow, StoreError> {
+        let payload = self.lines.finish().map_err(|error| corrupt(&error.to_string()))?;
+        Ok(row(id, kind, span, self.records, COMPRESSED, payload))
+    }
 }
 
 fn row(
@@ -54,13 +71,6 @@ fn row(
 /// The SHA-256 of bytes.
 pub(super) fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
-}
-
-/// Fast rather than small: this is done for every read.
-fn compress(lines: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 8), Compression::fast());
-    encoder.write_all(lines)?;
-    encoder.finish()
 }
 
 /// The records of a row, one line each; `None` where retention took them.
@@ -90,9 +100,11 @@ mod tests {
     #[test]
     fn lines_come_back_from_a_batch() {
         let at = Timestamp::from_millis(5);
-        let text = "{\"a\":1}\n".repeat(1000);
-        let mut row = batch("id".to_owned(), READ, (at, at), 1000, text.as_bytes()).unwrap();
-        assert_eq!(lines(&row).unwrap().unwrap(), text);
+        let mut batch = Batch::new();
+        (0..1000).for_each(|_| batch.push(b"{\"a\":1}\n").unwrap());
+        let mut row = batch.finish("id".to_owned(), READ, (at, at)).unwrap();
+        assert_eq!(lines(&row).unwrap().unwrap(), "{\"a\":1}\n".repeat(1000));
+        assert_eq!(row.digested.records, 1000);
         assert!(row.payload.as_ref().unwrap().len() < 200);
         row.payload = None;
         assert_eq!(lines(&row).unwrap(), None);

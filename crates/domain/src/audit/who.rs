@@ -53,16 +53,6 @@ impl Who {
         }
     }
 
-    /// Bytes that it holds beside its own: an identity is shared.
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Unknown | Self::Anonymous | Self::Known(_) => 0,
-            Self::Operator { principal, .. } => principal.len(),
-            Self::Claimed(key) => key.as_ref().map_or(0, String::len),
-            Self::Vouched { provider, subject, audience, .. } => provider.len() + subject.len() + audience.len(),
-        }
-    }
-
     pub(super) fn write(&self, line: &mut Line) {
         line.object(|line| match self {
             Self::Unknown => line.member("type", "Unknown"),

@@ -30,12 +30,13 @@ where
     F: FnOnce(Request<RequestBody>) -> W,
     W: Future<Output = Response<ResponseBody>>,
 {
-    if !domain.settings().audit.enabled {
-        return answer(request).await;
+    let call = domain.settings().audit.enabled.then(|| call(domain, &request));
+    // Boxed, because what answers is large, and would be moved several times.
+    let work = Box::pin(answer(request));
+    match call {
+        Some(call) => audit::recorded(domain, call, work, outcome).await,
+        None => work.await,
     }
-    let call = call(domain, &request);
-    // Boxed, because what answers is large, and would be moved twice.
-    audit::recorded(domain, call, Box::pin(answer(request)), outcome).await
 }
 
 fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {

@@ -76,6 +76,7 @@ impl OciDoor {
         Ok(response)
     }
 
+    /// Everything but the pulls is boxed, so that these are not moved together with what a push needs.
     async fn dispatch(&self, caller: &Caller, endpoint: Endpoint, call: &mut Call) -> Answer {
         let registry = registry::for_oci(&self.domain, caller, &call.parts).await?;
         let domain = registry.as_ref();
@@ -90,10 +91,10 @@ impl OciDoor {
         }
         match (endpoint, method) {
             (Endpoint::Base, Method::GET | Method::HEAD) => discovery::base(caller, call),
-            (Endpoint::Catalog, Method::GET) => discovery::catalog(domain, caller, call).await,
-            (Endpoint::Tags { name }, Method::GET) => discovery::tags(domain, caller, &name, call).await,
+            (Endpoint::Catalog, Method::GET) => Box::pin(discovery::catalog(domain, caller, call)).await,
+            (Endpoint::Tags { name }, Method::GET) => Box::pin(discovery::tags(domain, caller, &name, call)).await,
             (Endpoint::Referrers { name, digest }, Method::GET | Method::HEAD) => {
-                discovery::referrers(domain, caller, &name, &digest, call).await
+                Box::pin(discovery::referrers(domain, caller, &name, &digest, call)).await
             }
             (Endpoint::Manifest { name, reference }, Method::GET) => {
                 manifests::get(domain, caller, &name, &reference, call).await
@@ -102,21 +103,29 @@ impl OciDoor {
                 manifests::head(domain, caller, &name, &reference, call).await
             }
             (Endpoint::Manifest { name, reference }, Method::PUT) => {
-                manifests::put(domain, caller, &name, reference, call).await
+                Box::pin(manifests::put(domain, caller, &name, reference, call)).await
             }
             (Endpoint::Manifest { name, reference }, Method::DELETE) => {
-                manifests::delete(domain, caller, &name, &reference).await
+                Box::pin(manifests::delete(domain, caller, &name, &reference)).await
             }
             (Endpoint::Blob { name, digest }, Method::GET) => blobs::get(domain, caller, &name, &digest, call).await,
             (Endpoint::Blob { name, digest }, Method::HEAD) => blobs::head(domain, caller, &name, &digest, call).await,
-            (Endpoint::Blob { name, digest }, Method::DELETE) => blobs::delete(domain, caller, &name, &digest).await,
-            (Endpoint::Uploads { name }, Method::POST) => uploads::post(domain, caller, &name, call).await,
-            (Endpoint::Upload { name, id }, Method::GET | Method::HEAD) => {
-                uploads::status(domain, caller, &name, &id, call).await
+            (Endpoint::Blob { name, digest }, Method::DELETE) => {
+                Box::pin(blobs::delete(domain, caller, &name, &digest)).await
             }
-            (Endpoint::Upload { name, id }, Method::PATCH) => uploads::patch(domain, caller, &name, &id, call).await,
-            (Endpoint::Upload { name, id }, Method::PUT) => uploads::put(domain, caller, &name, &id, call).await,
-            (Endpoint::Upload { name, id }, Method::DELETE) => uploads::cancel(domain, caller, &name, &id).await,
+            (Endpoint::Uploads { name }, Method::POST) => Box::pin(uploads::post(domain, caller, &name, call)).await,
+            (Endpoint::Upload { name, id }, Method::GET | Method::HEAD) => {
+                Box::pin(uploads::status(domain, caller, &name, &id, call)).await
+            }
+            (Endpoint::Upload { name, id }, Method::PATCH) => {
+                Box::pin(uploads::patch(domain, caller, &name, &id, call)).await
+            }
+            (Endpoint::Upload { name, id }, Method::PUT) => {
+                Box::pin(uploads::put(domain, caller, &name, &id, call)).await
+            }
+            (Endpoint::Upload { name, id }, Method::DELETE) => {
+                Box::pin(uploads::cancel(domain, caller, &name, &id)).await
+            }
             (endpoint, method) => Err(not_allowed(caller, &endpoint, &method)),
         }
     }
