@@ -1,6 +1,6 @@
 //! Rows: records with their digest, and how many records share one.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 
 use berth_store::audit::{AuditRow, Digested};
 use berth_store::{StoreError, Timestamp};
@@ -26,16 +26,20 @@ pub(super) fn change(id: String, at: Timestamp, payload: Vec<u8>) -> AuditRow {
     row(id, CHANGE, (at, at), 1, PLAIN, payload)
 }
 
-/// The row of many records while they come. They are compressed one by one, so that they never lie anywhere together.
+/// The compressor clears a buffer of 32 KiB each time that it gets something.
+const GIVEN_AT_ONCE: usize = 64 * 1024;
+
+/// The row of many records while they come. They never lie anywhere all together.
 pub(super) struct Batch {
     records: u64,
     /// Fast rather than small: this is done for every read.
-    lines: GzEncoder<Vec<u8>>,
+    lines: BufWriter<GzEncoder<Vec<u8>>>,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { records: 0, lines: GzEncoder::new(Vec::new(), Compression::fast()) }
+        let encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        Self { records: 0, lines: BufWriter::with_capacity(GIVEN_AT_ONCE, encoder) }
     }
 
     /// Takes a record: a line with its end.
@@ -50,7 +54,8 @@ impl Batch {
         kind: &'static str,
         span: (Timestamp, Timestamp),
     ) -> Result<AuditRow, StoreError> {
-        let payload = self.lines.finish().map_err(|error| corrupt(&error.to_string()))?;
+        let encoder = self.lines.into_inner().map_err(|error| corrupt(&error.to_string()))?;
+        let payload = encoder.finish().map_err(|error| corrupt(&error.to_string()))?;
         Ok(row(id, kind, span, self.records, COMPRESSED, payload))
     }
 }
