@@ -65,6 +65,13 @@ pub async fn run(domain: Arc<Domain>, export: Export, interval: Duration) {
     }
 }
 
+/// Lets others export at once, when this process has stopped to.
+pub async fn finish(domain: &Domain) {
+    if let Err(error) = domain.give_back_export_lease().await {
+        tracing::warn!(%error, "other nodes export no records for two minutes");
+    }
+}
+
 fn tell(written: &Written) {
     metrics::counter!("berth_audit_exported_records_total").increment(written.records);
     if written.files > 0 {
