@@ -91,6 +91,9 @@ pub async fn run(settings: &Settings, access: logging::Access) -> Result<(), Fai
     tracing::info!(urls = urls.join(" "), "serving");
     server.run(signals.stop(draining)).await.map_err(started)?;
     end(background).await;
+    if audit::target(settings).is_some() {
+        berth_worker::audit_export::finish(&domain).await;
+    }
     // What notes things goes on until what it has taken is written, too.
     berth_worker::key_usage::write(&domain).await;
     berth_worker::pull_times::write(&domain).await;

@@ -1,6 +1,10 @@
 //! Several nodes on one PostgreSQL database and one bucket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "nodes/export.rs"]
+mod export;
+#[path = "support/exported.rs"]
+mod exported;
 #[path = "support/records.rs"]
 mod records;
 #[path = "support/mod.rs"]

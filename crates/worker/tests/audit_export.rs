@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use berth_aws::{AccountId, Region};
 use berth_domain::audit::AuditSettings;
-use berth_domain::audit_export::DigestFile;
+use berth_domain::audit_export::{DigestFile, Scope};
 use berth_domain::seal::ServerKey;
 use berth_domain::{Domain, Parts, Settings};
 use berth_store::audit::{AuditRow, Digested};
@@ -264,4 +264,30 @@ async fn records_stay_until_they_are_in_a_file_however_old_they_are() {
     assert_eq!(trail.write().await.unwrap().records, 1);
     assert_eq!(trail.names(HOME), [["a"], ["b"]]);
     assert!(trail.domain.verify_audit(None).await.unwrap().is_sound());
+}
+
+/// One process gathers, and before it writes another one has written and moved on: what the first would write is not it.
+#[tokio::test]
+async fn who_was_overtaken_writes_nothing() {
+    let trail = Trail::new(1 << 20).await;
+    trail.link(&[(HOME, "a")]).await;
+    let before = trail.domain.export_position().await.unwrap();
+    assert!(trail.domain.plan_export(before, 1).await.unwrap());
+    let planned = trail.domain.export_position().await.unwrap();
+    let scope = Scope::parse(HOME, "us-east-1").unwrap();
+    let gather = async || {
+        let mut batch = trail.domain.gather_export(planned, 1 << 20).await.unwrap().unwrap();
+        let gathered = batch.files.remove(&scope).unwrap();
+        (batch, gathered)
+    };
+    let pending = trail.domain.pending_export().await.unwrap().unwrap();
+    let (batch, gathered) = gather().await;
+    let (place, bytes, digest) = trail.domain.seal_export(&batch, planned, &scope, gathered).await.unwrap().unwrap();
+    assert_eq!(pending.place(&scope), place);
+    let (batch, gathered) = gather().await;
+    assert_eq!(trail.write().await.unwrap().files, 1);
+    let written = |path: &str| fs::read(trail.export.folder.join(path)).unwrap();
+    assert_eq!((written(&place.records), written(&place.digest)), (bytes, digest.bytes));
+    assert!(trail.domain.seal_export(&batch, planned, &scope, gathered).await.unwrap().is_none());
+    assert_eq!(trail.domain.pending_export().await.unwrap(), None);
 }

@@ -1,15 +1,23 @@
 //! `berth audit export`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use berth_domain::Domain;
+use berth_store::{Clock as _, SystemClock};
 use berth_worker::audit_export::{self, ExportError};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::config::effective::Given;
 use crate::config::flags::OperatorFlags;
 use crate::failure::Failure;
 use crate::{opened, output};
+
+/// The longest wait for another node that chains: more than its lease.
+const CHAINING: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the data is.
 #[derive(clap::Args)]
@@ -38,8 +46,7 @@ pub async fn run(settings: &Settings, _: &Export, as_json: bool) -> Result<ExitC
         return Err(Failure::Usage(text.to_owned()));
     };
     let domain = opened::existing(settings).await?;
-    // What no server has chained yet is chained here.
-    while domain.chain_audit().await?.is_full {}
+    chain(&domain).await?;
     let written = audit_export::write(&domain, &target).await.map_err(failed)?;
     let audit_export::Written { files, records, link, doubtful } = &written;
     output::result(&if as_json {
@@ -48,6 +55,19 @@ pub async fn run(settings: &Settings, _: &Export, as_json: bool) -> Result<ExitC
         format!("{files} files with {records} records were written; the export reaches to link {link}")
     });
     Ok(if doubtful.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Chains what no server has chained yet. Where another node does that it is waited for: it takes a second, or has died and loses its
+/// lease.
+async fn chain(domain: &Domain) -> Result<(), Failure> {
+    let (begun, end) = (SystemClock.now(), Instant::now() + CHAINING);
+    loop {
+        while domain.chain_audit().await?.is_full {}
+        if !domain.audit_is_behind(begun).await? || Instant::now() > end {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn failed(error: ExportError) -> Failure {

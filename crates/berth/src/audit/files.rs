@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use berth_domain::Domain;
-use berth_domain::audit_export::{DigestFile, Exported, LinkEnd, Previous, Scope};
+use berth_domain::audit_export::{DigestFile, Exported, LinkEnd, Pending, Previous, Scope};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +27,8 @@ pub struct Files {
     pub records: u64,
     /// Files of links that the database does not hold any more: only their signatures were checked.
     pub older_than_the_chain: u64,
+    /// Files of records that have no digest file yet: whoever exports writes it next, or when it can.
+    pub being_written: u64,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -44,35 +46,43 @@ pub struct Finding {
 type Ordered = BTreeMap<(u64, String), (Previous, Exported)>;
 type Known = BTreeMap<Scope, Ordered>;
 
-/// Checks all files below a folder; `seen` hears how many bytes were read.
+/// Checks all files below a folder; `seen` hears how many bytes were read. A server may export meanwhile.
 pub async fn check(domain: &Domain, folder: &Path, seen: impl Fn(u64)) -> Result<Files, Failure> {
     let wrong = |error: io::Error| Failure::Usage(format!("--export: {} cannot be read: {error}", folder.display()));
+    // What must be there is asked first: the files of this range and before were all there when the folder is looked at.
+    let (settled, newest) = (domain.export_position().await?.done, domain.last_exports().await?);
     let (digests, mut logs) = list(folder).map_err(wrong)?;
+    let pending = domain.pending_export().await?;
     let (mut found, mut known) = (Files::default(), Known::new());
-    let oldest = domain.export_links_from().await?;
     for path in digests {
-        let sha256 = match open(folder, &path, &domain.audit_public_key()) {
+        match open(folder, &path, &domain.audit_public_key()) {
             Ok((sha256, digest)) => {
                 logs.remove(&digest.path);
-                one(domain, folder, &digest, oldest, &mut found, &seen).await?;
+                one(domain, folder, &digest, &mut found, &seen).await?;
                 let scope = Scope { account: digest.account_id.clone(), region: digest.region.clone() };
-                let previous = Previous { path: path.clone(), sha256 };
-                known.entry(scope).or_default().insert((digest.last.number, path), (previous, digest));
-                continue;
+                let own = (Previous { path: path.clone(), sha256 }, digest);
+                known.entry(scope).or_default().insert((own.1.last.number, path), own);
             }
-            Err(what) => what,
-        };
-        found.add(&path, sha256);
+            Err(what) => found.add(&path, what),
+        }
     }
     for path in &logs {
-        found.add(path, "has no digest file that is good");
+        if pending.as_ref().is_some_and(|pending| is_of(pending, path)) {
+            found.being_written += 1;
+            continue;
+        }
+        // It may have got its digest file after the folder was looked at.
+        match open(folder, &digest_of(path), &domain.audit_public_key()) {
+            Ok((_, digest)) => one(domain, folder, &digest, &mut found, &seen).await?,
+            Err(_) => found.add(path, "has no digest file that is good"),
+        }
     }
     for digests in known.values() {
-        successions(digests, &mut found);
+        successions(digests, settled, &mut found);
     }
-    for (scope, last) in domain.last_exports().await? {
-        let newest = known.get(&scope).and_then(|digests| digests.values().next_back());
-        if newest.is_none_or(|(newest, _)| *newest != last) {
+    for (scope, last) in newest {
+        let is_there = known.get(&scope).is_some_and(|digests| digests.values().any(|(own, _)| *own == last));
+        if !is_there {
             let Scope { account, region } = &scope;
             found.add(
                 &last.path,
@@ -82,6 +92,18 @@ pub async fn check(domain: &Domain, folder: &Path, seen: impl Fn(u64)) -> Result
     }
     found.findings.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
+}
+
+/// Whether a file of records is one of a range.
+fn is_of(pending: &Pending, path: &str) -> bool {
+    let mut parts = path.split('/');
+    let scope = parts.nth(1).zip(parts.nth(1)).and_then(|(account, region)| Scope::parse(account, region));
+    scope.is_some_and(|scope| pending.place(&scope).records == path)
+}
+
+/// The path of the digest file of a file of records.
+fn digest_of(path: &str) -> String {
+    path.replace("CloudTrail", "CloudTrail-Digest").replace(".json.gz", ".json")
 }
 
 impl Files {
@@ -122,7 +144,7 @@ fn open(folder: &Path, path: &str, public_key: &[u8; 32]) -> Result<(String, Exp
     let read = File::open(folder.join(path)).and_then(|file| file.take(LONGEST_DIGEST).read_to_end(&mut bytes));
     read.map_err(|error| format!("cannot be read: {error}"))?;
     let digest = DigestFile::open(&bytes, public_key)?.digest;
-    let own = digest.path.replace("CloudTrail", "CloudTrail-Digest").replace(".json.gz", ".json");
+    let own = digest_of(&digest.path);
     if own != path {
         return Err(format!("does not lie where it belongs, {own}"));
     }
@@ -134,7 +156,6 @@ async fn one(
     domain: &Domain,
     folder: &Path,
     digest: &Exported,
-    oldest: Option<u64>,
     found: &mut Files,
     seen: &impl Fn(u64),
 ) -> Result<(), Failure> {
@@ -150,35 +171,42 @@ async fn one(
         let links = &digest.doubtful;
         found.add(&digest.path, format!("was written from links that had been changed before: {links:?}"));
     }
-    if oldest.is_none_or(|oldest| digest.last.number < oldest) {
-        found.older_than_the_chain += 1;
-        return Ok(());
-    }
     for end in [&digest.behind, &digest.last] {
-        if let Some(what) = against_chain(domain, end, oldest).await? {
+        if let Some(what) = against_chain(domain, end).await? {
             found.add(&digest.path, what);
         }
+    }
+    if is_gone(domain, digest.last.number).await? {
+        found.older_than_the_chain += 1;
     }
     Ok(())
 }
 
-async fn against_chain(domain: &Domain, end: &LinkEnd, oldest: Option<u64>) -> Result<Option<String>, Failure> {
+async fn against_chain(domain: &Domain, end: &LinkEnd) -> Result<Option<String>, Failure> {
     let number = end.number;
-    if number == 0 || oldest.is_none_or(|oldest| number < oldest) {
+    if number == 0 {
         return Ok(None);
     }
-    let Some((hash, signature)) = domain.export_link(number).await? else {
-        return Ok(Some(format!("names link {number}, which the chain does not have")));
-    };
-    let is_same = end.hash == hash && (end.signature.is_empty() || end.signature == signature);
-    Ok((!is_same).then(|| format!("names link {number}, which is another one in the chain")))
+    if let Some((hash, signature)) = domain.export_link(number).await? {
+        let is_same = end.hash == hash && (end.signature.is_empty() || end.signature == signature);
+        return Ok((!is_same).then(|| format!("names link {number}, which is another one in the chain")));
+    }
+    let is_gone = is_gone(domain, number).await?;
+    Ok((!is_gone).then(|| format!("names link {number}, which the chain does not have")))
 }
 
-/// Each digest file names the one before. The first one that is there may have had others before it.
-fn successions(digests: &Ordered, found: &mut Files) {
+/// Whether the chain begins behind a link: its time is over.
+async fn is_gone(domain: &Domain, number: u64) -> Result<bool, Failure> {
+    Ok(domain.export_links_from().await?.is_none_or(|oldest| number < oldest))
+}
+
+/// Each digest file names the one before. The first one that is there may have had others before it. Of those behind the link
+/// `settled` some may have come while the folder was looked at, and others not.
+fn successions(digests: &Ordered, settled: u64, found: &mut Files) {
     let mut before: Option<&Previous> = None;
     for (own, digest) in digests.values() {
         if let Some(before) = before
+            && digest.last.number <= settled
             && digest.previous.as_ref() != Some(before)
         {
             found.add(

@@ -129,7 +129,7 @@ fn told(report: &AuditReport, head: Option<&Head>, exported: Option<&Files>) -> 
         lines.push(format!("head: {}", head.to_line()));
     }
     if let Some(exported) = exported {
-        let Files { good: files, records, older_than_the_chain, findings } = exported;
+        let Files { good: files, records, older_than_the_chain, being_written, findings } = exported;
         lines.extend(findings.iter().map(|finding| format!("{}: {}", finding.path, finding.what)));
         let whole = if findings.is_empty() { "the files are whole" } else { "the files are not whole" };
         let older = if *older_than_the_chain > 0 {
@@ -137,7 +137,8 @@ fn told(report: &AuditReport, head: Option<&Head>, exported: Option<&Files>) -> 
         } else {
             String::new()
         };
-        lines.push(format!("{whole}: {files} files{older}, {records} records"));
+        let more = if *being_written > 0 { format!(", {being_written} more being written") } else { String::new() };
+        lines.push(format!("{whole}: {files} files{older}, {records} records{more}"));
     }
     lines.join("\n")
 }

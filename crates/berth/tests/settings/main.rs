@@ -16,6 +16,7 @@ mod quotas;
 mod registries;
 mod shutdown;
 mod tls;
+mod tls_records;
 mod traces;
 mod writes;
 

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use berth_testkit::{Server, eventually};
 use rcgen::{CertifiedKey, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedCipherSuite, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 use crate::support::builder;
@@ -39,9 +42,30 @@ pub fn connect(
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&str],
 ) -> std::io::Result<Stream> {
+    connect_with(address, certificate, rustls::crypto::ring::default_provider(), versions, alpn)
+}
+
+/// The same by one cipher suite, and so by its version alone.
+pub fn connect_by(
+    address: SocketAddr,
+    certificate: &CertificateDer<'static>,
+    suite: SupportedCipherSuite,
+    alpn: &[&str],
+) -> std::io::Result<Stream> {
+    let provider = CryptoProvider { cipher_suites: vec![suite], ..rustls::crypto::ring::default_provider() };
+    connect_with(address, certificate, provider, &[suite.version()], alpn)
+}
+
+fn connect_with(
+    address: SocketAddr,
+    certificate: &CertificateDer<'static>,
+    provider: CryptoProvider,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&str],
+) -> std::io::Result<Stream> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)

@@ -12,7 +12,10 @@ mod choice;
 mod collection;
 mod content;
 mod descriptors;
+#[path = "../support/exported.rs"]
+mod exported;
 mod full;
+mod full_export;
 mod lost_log;
 mod operation;
 mod start;

@@ -64,6 +64,12 @@ impl Domain {
         Ok(Chained { rows, is_full: rows == ROWS_IN_LINK, head: Some(head) })
     }
 
+    /// Whether rows are in no link yet whose latest record is from before a moment: another node chains, or nobody does.
+    pub async fn audit_is_behind(&self, before: Timestamp) -> Result<bool, Error> {
+        let read = self.database.read(move |txn| Ok::<_, Error>(store::unchained_since(txn, before, 1)? > 0));
+        read.await
+    }
+
     /// The next link, where there are rows for it and no other node is the sequencer; and the latest link that there is.
     pub(super) async fn plan_link(&self) -> Result<(Option<Planned>, Option<Head>), Error> {
         let (now, node, public) = (self.clock.now(), self.node.clone(), self.audit_public_key());

@@ -10,7 +10,7 @@ mod place;
 mod range;
 
 pub use digest::{DigestFile, Exported, LinkEnd, Previous, Sealed};
-pub use place::{Place, Scope};
+pub use place::{Pending, Place, Scope};
 pub use range::{Batch, Gathered};
 
 use std::time::Duration;
@@ -59,6 +59,19 @@ impl Domain {
     /// How far the export is; at the beginning where there never was one.
     pub async fn export_position(&self) -> Result<Position, Error> {
         self.database.read(|txn| Ok::<_, Error>(position(txn)?)).await
+    }
+
+    /// The range whose files are being written, or were when whoever wrote them ended; `None` where all files are there.
+    pub async fn pending_export(&self) -> Result<Option<Pending>, Error> {
+        let read = self.database.read(|txn| {
+            let Position { done, planned } = position(txn)?;
+            if planned <= done {
+                return Ok::<_, Error>(None);
+            }
+            let last = audit::links_after(txn, planned - 1, 1)?.into_iter().find(|link| link.number == planned);
+            Ok(last.map(|last| Pending { links: (done + 1, planned), chained_at: last.chained_at, hash: last.hash }))
+        });
+        read.await
     }
 
     /// Settles that the files after `known.done` end with the link `planned`; `false` where another process was faster.
@@ -116,11 +129,17 @@ impl Domain {
         Ok(known.collect())
     }
 
-    /// The latest digest file of an account and region.
-    pub async fn last_export_of(&self, scope: &Scope) -> Result<Option<Previous>, Error> {
+    /// The latest digest file of an account and region, if there is one, where `known` is still how far the export is.
+    async fn export_before(&self, known: Position, scope: &Scope) -> Result<Option<Option<Previous>>, Error> {
         let name = scope.property();
-        let read = self.database.read(move |txn| Ok::<_, Error>(properties::get(txn, &name)?));
-        Ok(read.await?.and_then(|value| serde_json::from_slice(&value).ok()))
+        let read = self.database.read(move |txn| {
+            if position(txn)? != known {
+                return Ok::<_, Error>(None);
+            }
+            let value = properties::get(txn, &name)?;
+            Ok(Some(value.and_then(|value| serde_json::from_slice(&value).ok())))
+        });
+        read.await
     }
 }
 

@@ -25,6 +25,21 @@ pub struct Place {
     pub digest: String,
 }
 
+/// A range of links whose files are planned and not settled: some are there, perhaps, and the others are being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    pub(super) links: (u64, u64),
+    pub(super) chained_at: Timestamp,
+    pub(super) hash: Vec<u8>,
+}
+
+impl Pending {
+    /// Where the files of a scope are going to lie.
+    pub fn place(&self, scope: &Scope) -> Place {
+        scope.place(self.links, self.chained_at, &self.hash)
+    }
+}
+
 impl Scope {
     /// A scope of the texts that a record has; `None` where they are not what an account and a region can be, so that no record
     /// leads out of the folder.

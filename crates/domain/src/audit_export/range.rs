@@ -127,13 +127,17 @@ impl Domain {
         Ok(Some(Batch { behind, last, doubtful, files }))
     }
 
-    /// The place of a scope's files, the compressed records and their digest file.
+    /// The place of a scope's files, the compressed records and their digest file. `None` where another process has moved on from
+    /// the position `planned` meanwhile: its digest file would be taken for the one before itself, and records that are in files
+    /// already may be gone from the batch.
     pub async fn seal_export(
         &self,
         batch: &Batch,
+        planned: Position,
         scope: &Scope,
         gathered: Gathered,
-    ) -> Result<(Place, Vec<u8>, Sealed), Error> {
+    ) -> Result<Option<(Place, Vec<u8>, Sealed)>, Error> {
+        let Some(previous) = self.export_before(planned, scope).await? else { return Ok(None) };
         let (bytes, records) = gathered.finish();
         let (behind, last) = (batch.behind.clone(), &batch.last);
         let place = scope.place((behind.number + 1, last.number), last.chained_at, &last.hash);
@@ -151,10 +155,10 @@ impl Domain {
                 signature: hex::encode(&last.signature),
             },
             doubtful: batch.doubtful.iter().copied().collect(),
-            previous: self.last_export_of(scope).await?,
+            previous,
         };
         let sealed = DigestFile::seal(digest, &self.audit_public_key(), |bytes| self.audit_key.sign(bytes));
-        Ok((place, bytes, sealed))
+        Ok(Some((place, bytes, sealed)))
     }
 
     async fn export_rows(&self, at: (u64, Option<u64>)) -> Result<Vec<ChainedRow>, Error> {

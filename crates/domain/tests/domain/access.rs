@@ -32,10 +32,11 @@ use crate::registries::{other, others, two_accounts};
 use crate::registry::{TestRegistry, body, digest, image, name, reference};
 
 /// Operations of the operator, who holds the data folder, and those that find out who a caller is.
-const WITHOUT_CALLER: [&str; 43] = [
+const WITHOUT_CALLER: [&str; 44] = [
     "administrator",
     "audit_filled",
     "audit_head_stands",
+    "audit_is_behind",
     "audit_lines",
     "audit_public_key",
     "audit_rows_after",
@@ -58,9 +59,9 @@ const WITHOUT_CALLER: [&str; 43] = [
     "gather_export",
     "give_back_claims",
     "give_back_export_lease",
-    "last_export_of",
     "last_exports",
     "operator_of",
+    "pending_export",
     "plan_export",
     "ready",
     "repository_count",

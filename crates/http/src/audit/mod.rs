@@ -9,12 +9,12 @@ mod shown;
 use std::sync::Arc;
 
 use berth_aws::protocol::{Operation, Service};
-use berth_domain::audit::{Call, Outcome};
+use berth_domain::audit::{Call, Outcome, Tls};
 use berth_domain::{Domain, audit};
-use http::header::{HOST, USER_AGENT};
+use http::header::USER_AGENT;
 use http::{Request, Response, StatusCode};
 
-use crate::server::{ClientOrigin, ListenerName, RequestBody, RequestId, ResponseBody};
+use crate::server::{ClientOrigin, Encryption, ListenerName, RequestBody, RequestId, ResponseBody, given_host};
 
 pub(crate) use oci::{of_oci, text_object};
 pub(crate) use shown::{asked, asked_tree};
@@ -49,10 +49,10 @@ fn call(domain: &Domain, request: &Request<RequestBody>) -> Call {
         source_ip: origin.and_then(|origin| origin.address),
         user_agent: text(USER_AGENT),
         is_secure,
-        tls: None,
+        tls: origin.and_then(|origin| origin.encryption).map(|Encryption { version, cipher }| Tls { version, cipher }),
         endpoint: extensions.get::<ListenerName>().and_then(|name| endpoint_id(domain, name)),
         region: domain.settings().registry.region.as_str().to_owned(),
-        host: if is_secure { text(HOST) } else { None },
+        host: if is_secure { given_host(request.uri(), headers).map(str::to_owned) } else { None },
     }
 }
 

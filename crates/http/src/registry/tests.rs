@@ -44,9 +44,10 @@ async fn served(template: Option<&str>) -> Served {
 
 fn parts(host: &str, base: Option<&str>) -> Parts {
     let (mut parts, ()) = http::Request::builder().uri("/").header(HOST, host).body(()).unwrap().into_parts();
-    parts.extensions.insert(ConnectionInfo { peer: None, tls: false });
+    parts.extensions.insert(ConnectionInfo { peer: None, tls: false, encryption: None });
     let base_url = base.map(str::to_owned);
-    parts.extensions.insert(ClientOrigin { address: None, base_url, is_secure: false, is_proxied: false });
+    let nothing = ClientOrigin { address: None, base_url: None, is_secure: false, encryption: None, is_proxied: false };
+    parts.extensions.insert(ClientOrigin { base_url, ..nothing });
     parts
 }
 

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
 use super::client_certificate::ClientCertificate;
+use super::encryption::Encryption;
 use super::entrance::Entrance;
 use super::guarded_io::{GuardedIo, IoLimits, Protocol};
 use super::origin::ConnectionInfo;
@@ -101,12 +102,12 @@ async fn greet(arrival: Arrival) -> Option<(Transport, Arc<ConnectionContext>)> 
         let behind = entrance.behind(stream, peer, longest).await;
         peer = behind.inspect_err(|error| tracing::debug!(?peer, %error, "a connection is closed")).ok()?;
     }
-    let (mut outgoing, mut client, mut is_tls) = (None, None, false);
+    let (mut outgoing, mut client, mut is_tls, mut encryption) = (None, None, false, None);
     let transport = match (&entrance.security, transport) {
         (Some(security), Transport::Tcp(stream)) => {
             let stream = handshake(security.acceptor(), stream, longest).await?;
             client = shown(&stream);
-            is_tls = true;
+            (is_tls, encryption) = (true, Encryption::of(stream.get_ref().1));
             Transport::Tls(Box::new(stream))
         }
         (None, Transport::Tcp(stream)) => {
@@ -118,7 +119,7 @@ async fn greet(arrival: Arrival) -> Option<(Transport, Arc<ConnectionContext>)> 
     let context = ConnectionContext {
         server,
         entrance,
-        info: ConnectionInfo { peer, tls: is_tls },
+        info: ConnectionInfo { peer, tls: is_tls, encryption },
         client,
         rejection: Arc::default(),
         activity: Arc::<Activity>::default(),

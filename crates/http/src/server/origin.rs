@@ -7,8 +7,10 @@ use std::net::IpAddr;
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::uri::Uri;
 
 use super::address::Cidr;
+use super::encryption::Encryption;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -24,6 +26,8 @@ pub struct ConnectionInfo {
     pub peer: Option<IpAddr>,
     /// Whether the connection is encrypted by us.
     pub tls: bool,
+    /// How, where it is.
+    pub encryption: Option<Encryption>,
 }
 
 /// The client behind a connection, proxies seen through. An extension of every request.
@@ -36,6 +40,8 @@ pub struct ClientOrigin {
     pub base_url: Option<String>,
     /// Whether the client's connection is encrypted: by us, or as a trusted proxy says.
     pub is_secure: bool,
+    /// How it is encrypted, where that is known: by us, and no trusted proxy forwards for somebody.
+    pub encryption: Option<Encryption>,
     /// Whether a trusted proxy sent the request, so that forwarded headers count.
     pub is_proxied: bool,
 }
@@ -49,13 +55,20 @@ impl ClientOrigin {
     ) -> Self {
         let public_url = public_url.map(str::to_owned);
         if !is_trusted(trusted, connection.peer) {
-            let (address, is_secure) = (connection.peer, connection.tls);
-            return Self { address, base_url: public_url, is_secure, is_proxied: false };
+            let ConnectionInfo { peer: address, tls: is_secure, encryption } = connection;
+            return Self { address, base_url: public_url, is_secure, encryption, is_proxied: false };
         }
         let by_proxy = last_entry(headers, &FORWARDED_PROTO);
         let is_secure = by_proxy.map_or(connection.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        let address = forwarded_address(headers, trusted).or(connection.peer);
-        Self { address, base_url: public_url.or_else(|| forwarded_base(headers)), is_secure, is_proxied: true }
+        let forwarded = forwarded_address(headers, trusted);
+        let is_own = by_proxy.is_none() && forwarded.is_none();
+        Self {
+            address: forwarded.or(connection.peer),
+            base_url: public_url.or_else(|| forwarded_base(headers)),
+            is_secure,
+            encryption: connection.encryption.filter(|_| is_own),
+            is_proxied: true,
+        }
     }
 }
 
@@ -86,12 +99,16 @@ pub(crate) fn requested_scheme(parts: &Parts) -> &'static str {
     if is_secure { "https" } else { "http" }
 }
 
-/// The target's host, where there is one (RFC 9112, 3.2.2), else that of the one `Host` header.
 fn own_host(parts: &Parts) -> Option<&str> {
-    if let Some(authority) = parts.uri.authority() {
+    given_host(&parts.uri, &parts.headers)
+}
+
+/// The target's host, where there is one (RFC 9112, 3.2.2; every request of HTTP/2), else that of the one `Host` header.
+pub(crate) fn given_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
         return Some(authority.as_str());
     }
-    let mut hosts = parts.headers.get_all(HOST).iter();
+    let mut hosts = headers.get_all(HOST).iter();
     hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()
 }
 
@@ -157,7 +174,7 @@ mod tests {
 
     fn origin(peer: &str, headers: &[(&'static str, &'static str)], public: Option<&str>) -> ClientOrigin {
         let trusted: Vec<Cidr> = ["10.0.0.0/8", "::1"].iter().map(|text| text.parse().unwrap()).collect();
-        let connection = ConnectionInfo { peer: peer.parse().ok(), tls: false };
+        let connection = ConnectionInfo { peer: peer.parse().ok(), tls: false, encryption: None };
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
@@ -182,7 +199,8 @@ mod tests {
             ("host", "evil"),
         ];
         let found = origin("9.9.9.9", &evil, None);
-        let nothing = ClientOrigin { address: None, base_url: None, is_secure: false, is_proxied: false };
+        let nothing =
+            ClientOrigin { address: None, base_url: None, is_secure: false, encryption: None, is_proxied: false };
         assert_eq!(found, ClientOrigin { address: "9.9.9.9".parse().ok(), ..nothing.clone() });
         assert_eq!(origin("unix", &evil, None), nothing);
     }
@@ -221,6 +239,21 @@ mod tests {
         assert!(!is_secure("10.0.0.1", &[("x-forwarded-proto", "https, http")]));
         assert!(!is_secure("9.9.9.9", &[("x-forwarded-proto", "https")]));
         assert!(!is_secure("10.0.0.1", &[]));
+    }
+
+    #[test]
+    fn what_is_between_a_proxy_and_us_is_not_told_of_its_clients() {
+        let encryption = Some(Encryption { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" });
+        let trusted: [Cidr; 1] = ["10.0.0.0/8".parse().unwrap()];
+        let told = |peer: &str, name: &'static str, value: &'static str| {
+            let connection = ConnectionInfo { peer: peer.parse().ok(), tls: true, encryption };
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            ClientOrigin::find(connection, &headers, &trusted, None).encryption
+        };
+        assert_eq!(told("10.0.0.1", "x-forwarded-for", "1.1.1.1"), None);
+        assert_eq!(told("10.0.0.1", "x-forwarded-proto", "https"), None);
+        assert_eq!(told("10.0.0.1", "x-forwarded-host", "r.example"), encryption);
+        assert_eq!(told("9.9.9.9", "x-forwarded-for", "1.1.1.1"), encryption);
     }
 
     #[test]

@@ -23,19 +23,31 @@ pub(super) fn put(folder: &Path, path: &str, bytes: &[u8]) -> Result<(), ExportE
     let path = folder.join(path);
     let (parent, name) = (path.parent().unwrap_or(folder), path.file_name().unwrap_or_default().to_string_lossy());
     make_folders(folder, parent).map_err(|error| failed(parent, error))?;
-    let part = parent.join(format!("{name}.{}{PART}", std::process::id()));
-    let written = File::create(&part).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    if let Err(error) = written {
-        // A full disk is not made fuller.
-        let _ = fs::remove_file(&part);
-        return Err(failed(&part, error));
-    }
-    match fs::rename(&part, &path) {
+    let (part, mut file) = make_part(parent, &name)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&part, &path));
+    match written {
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {}
-        Err(error) => return Err(failed(&path, error)),
+        Err(error) => {
+            // A full disk is not made fuller.
+            let _ = fs::remove_file(&part);
+            return Err(failed(&part, error));
+        }
         Ok(()) => take_parts_away(parent, &name),
     }
     sync(parent).map_err(|error| failed(parent, error))
+}
+
+/// Makes a part that nobody else has: process ids differ on one machine, and on two they may not.
+fn make_part(parent: &Path, name: &str) -> Result<(PathBuf, File), ExportError> {
+    let mut tries = 0;
+    loop {
+        let part = parent.join(format!("{name}.{}-{tries}{PART}", std::process::id()));
+        match File::create_new(&part) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tries += 1,
+            Err(error) => return Err(failed(&part, error)),
+            Ok(file) => return Ok((part, file)),
+        }
+    }
 }
 
 /// Parts that stay are in nobody's way.
@@ -93,11 +105,27 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_of_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, mut file) = make_part(folder.path(), "a.json.gz").unwrap();
+        let (second, _) = make_part(folder.path(), "a.json.gz").unwrap();
+        assert_ne!(first, second);
+        file.write_all(b"mine").unwrap();
+        assert_eq!((fs::read(first).unwrap(), fs::read(second).unwrap()), (b"mine".to_vec(), Vec::new()));
+        put(folder.path(), "a.json.gz", b"whole").unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn what_cannot_be_written_is_told_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), "no folder").unwrap();
         let told = put(folder.path(), "a/b.json.gz", b"one").unwrap_err().to_string();
         assert!(told.starts_with(&folder.path().display().to_string()), "{told}");
+        // A folder has the name: the part cannot get it.
+        fs::create_dir_all(folder.path().join("c.json.gz/d")).unwrap();
+        assert!(put(folder.path(), "c.json.gz", b"one").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(ensure_folder(&folder.path().join("a")).is_err());
         assert!(ensure_folder(&folder.path().join("b")).is_err());
         ensure_folder(folder.path()).unwrap();

@@ -65,6 +65,13 @@ pub async fn run(domain: Arc<Domain>, export: Export, interval: Duration) {
     }
 }
 
+/// Lets others export at once, when this process has stopped to.
+pub async fn finish(domain: &Domain) {
+    if let Err(error) = domain.give_back_export_lease().await {
+        tracing::warn!(%error, "other nodes export no records for two minutes");
+    }
+}
+
 fn tell(written: &Written) {
     metrics::counter!("berth_audit_exported_records_total").increment(written.records);
     if written.files > 0 {
@@ -103,7 +110,9 @@ async fn step(domain: &Domain, export: &Export, written: &mut Written) -> Result
         return Ok(true);
     }
     let last = batch.last();
-    let (done, files, records, doubtful) = write_batch(domain, &export.folder, batch).await?;
+    let Some((done, files, records, doubtful)) = write_batch(domain, &export.folder, planned, batch).await? else {
+        return Ok(true);
+    };
     if domain.settle_export(planned, done).await? {
         written.link = last;
         written.files += files;
@@ -115,13 +124,21 @@ async fn step(domain: &Domain, export: &Export, written: &mut Written) -> Result
 
 type Done = (Vec<(Scope, Previous)>, u64, u64, Vec<u64>);
 
-async fn write_batch(domain: &Domain, folder: &Path, mut batch: Batch) -> Result<Done, ExportError> {
+/// Writes the files of a batch; `None` where another process was faster.
+async fn write_batch(
+    domain: &Domain,
+    folder: &Path,
+    planned: Position,
+    mut batch: Batch,
+) -> Result<Option<Done>, ExportError> {
     let gathered = std::mem::take(&mut batch.files);
     let (mut done, mut records) = (Vec::new(), 0);
     let files = gathered.len() as u64;
     for (scope, gathered) in gathered {
         records += gathered.records();
-        let (place, bytes, sealed) = domain.seal_export(&batch, &scope, gathered).await?;
+        let Some((place, bytes, sealed)) = domain.seal_export(&batch, planned, &scope, gathered).await? else {
+            return Ok(None);
+        };
         let last = Previous { path: place.digest.clone(), sha256: sealed.sha256 };
         let folder = folder.to_owned();
         let writing = tokio::task::spawn_blocking(move || {
@@ -132,7 +149,7 @@ async fn write_batch(domain: &Domain, folder: &Path, mut batch: Batch) -> Result
         done.push((scope, last));
     }
     let doubtful = batch.doubtful().collect();
-    Ok((done, files, records, doubtful))
+    Ok(Some((done, files, records, doubtful)))
 }
 
 fn folder_of(last: &Previous) -> &Path {
