@@ -282,13 +282,13 @@ impl<'a> Row<'a> {
 
     /// Says for each side whether the middle of the ratios reaches the bar.
     fn judge(&mut self) {
-        let last = self.sides[self.sides.len() - 1].0;
+        let compared = self.sides[self.sides.len() - 1].0;
         for ((side, _), ratios) in self.sides.iter().zip(&mut self.ratios) {
             ratios.sort_unstable_by(f64::total_cmp);
             let (median, least, most) = (ratios[ratios.len() / 2], ratios[0], ratios[ratios.len() - 1]);
             let is_kept = if median >= BAR { "kept" } else { "MISSED" };
             println!(
-                "{}: median {median:.3} ({least:.3} to {most:.3}); bar {BAR}: {is_kept} ({last} / {side})",
+                "{}: median {median:.3} ({least:.3} to {most:.3}); bar {BAR}: {is_kept} ({compared} / {side})",
                 self.name
             );
         }
@@ -338,7 +338,9 @@ fn main() {
         ),
     ];
     for round in 1..=asked.rounds {
-        rows.iter_mut().for_each(|row| row.round(round, &nodes, &asked));
+        for row in &mut rows {
+            row.round(round, &nodes, &asked);
+        }
     }
     println!(
         "throttle.profile = {}, quota {quota} manifests/s, the noisy one asks {}/s by {NOISY_CLIENTS} clients; {OTHERS} others on {} nodes: \
@@ -348,5 +350,7 @@ fn main() {
         nodes.len(),
         quota * DECENT,
     );
-    rows.iter_mut().for_each(Row::judge);
+    for row in &mut rows {
+        row.judge();
+    }
 }

@@ -204,7 +204,9 @@ fn names(policies: &Policies<'_>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn entries(pairs: &[(&str, &str)]) -> Entries {
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+    fn entries(pairs: Pairs<'_>) -> Entries {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect()
     }
 
@@ -212,7 +214,7 @@ mod tests {
     fn an_endpoint_tells_its_id_and_the_address_in_its_network() {
         let (public, private) = ((SOURCE_IP, "192.0.2.1"), (VPC_SOURCE_IP, "10.0.0.1"));
         let id = (SOURCE_VPCE, "vpce-1");
-        let table: [(Option<&str>, &[(&str, &str)], &[(&str, &str)]); 9] = [
+        let table: [(Option<&str>, Pairs<'_>, Pairs<'_>); 9] = [
             (Some("vpce-1"), &[], &[id]),
             (Some("vpce-1"), &[public], &[(VPC_SOURCE_IP, "192.0.2.1"), id]),
             (Some("vpce-1"), &[("AWS:sourceip", "192.0.2.1")], &[(VPC_SOURCE_IP, "192.0.2.1"), id]),
