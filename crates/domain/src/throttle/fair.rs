@@ -68,16 +68,23 @@ impl Fair {
             return Ok(());
         }
         place.refused_at = Some(now);
-        let missing = CALL.saturating_sub(place.level);
-        Err(self.time_until_dealt(missing, flow))
+        let level = place.level;
+        Err(self.time_until_served(level, flow))
     }
 
-    /// How long until each principal has been dealt so much. A part of what flows in goes to the reserve until that is full.
-    fn time_until_dealt(&self, units: u64, flow: Flow) -> Duration {
-        let dealt = units.saturating_mul(self.places.len().max(1) as u64);
+    /// How long until a principal that has so much, and was just refused, has a call: its share of what flows in, of which a part
+    /// goes to the reserve until that is full. Who is alone may count on the pool and the reserve as well, once it is not hungry.
+    fn time_until_served(&self, level: u64, flow: Flow) -> Duration {
+        let count = self.places.len().max(1) as u64;
+        let dealt = CALL.saturating_sub(level).saturating_mul(count);
         let room = reserve_of(flow).saturating_sub(self.reserve);
         let beside = dealt.div_ceil(RESERVE - 1).min(room);
-        flow.time_for(dealt.saturating_add(beside))
+        let by_share = flow.time_for(dealt.saturating_add(beside));
+        if count > 1 {
+            return by_share;
+        }
+        let held = level.saturating_add(self.pool).saturating_add(self.reserve);
+        by_share.min(flow.time_for(CALL.saturating_sub(held)).max(HUNGRY_FOR))
     }
 
     /// The place of a principal: its own, a new one, or one that it shares.
