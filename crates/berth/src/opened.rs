@@ -53,12 +53,19 @@ pub async fn serving(settings: &Settings, endpoints: BTreeMap<String, Endpoint>)
 
 /// Opens a data folder that is there.
 pub async fn existing(settings: &Settings) -> Result<Domain, Failure> {
+    existing_with(settings, BTreeMap::new()).await
+}
+
+/// The same with private endpoints that the domain is asked about.
+pub async fn existing_with(settings: &Settings, endpoints: BTreeMap<String, Endpoint>) -> Result<Domain, Failure> {
     let folder = &settings.storage.data_dir;
     if settings.database.url.is_none() && !folder.join(DATABASE_FILE).exists() {
         let text = format!("there is no registry in {}: name its folder with --data-dir", folder.display());
         return Err(Failure::Usage(text));
     }
-    open_parts(settings).await
+    let mut parts = parts(settings).await?;
+    parts.settings.endpoints = endpoints;
+    open(parts, settings).await
 }
 
 /// What a registry is made of, before it is one; nobody else may use the data folder meanwhile.

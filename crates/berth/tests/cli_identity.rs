@@ -212,6 +212,44 @@ fn explanations_tell_which_policy_decides() {
 }
 
 #[test]
+fn an_explanation_may_be_about_a_private_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("builders.json");
+    let pulls = r#""Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage","Resource":"*"}"#;
+    std::fs::write(&policy, format!(r#"{{"Version":"2012-10-17",{pulls}}}"#)).unwrap();
+    let server = builder()
+        .env("BERTH_LISTENER__BUILDERS__LISTEN", "127.0.0.1:0")
+        .env("BERTH_LISTENER__BUILDERS__ENDPOINT_POLICY", policy.to_str().unwrap())
+        .env("BERTH_LISTENER__BUILDERS__ENDPOINT_ID", "vpce-builders")
+        .start();
+    let admin = administrator(&server);
+    let about = |action, endpoint: &[&'static str]| {
+        let asked = ["iam", "explain", "--principal", "administrator", "--action", action, "--resource", "team/app"];
+        [&asked[..], endpoint].concat()
+    };
+    assert!(ok(&admin, &about("ecr:PutImage", &[])).contains("is allowed"));
+    let by_builders = ["--endpoint", "builders"];
+    assert!(ok(&admin, &about("ecr:BatchGetImage", &by_builders)).contains("\n  endpoint:builders"));
+    let refused = admin.run(&about("ecr:PutImage", &by_builders));
+    assert_eq!((refused.code, refused.stderr.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.stdout.contains("no statement of endpoint policy endpoint:builders allows it"), "{refused:?}");
+    let other = about("ecr:PutImage", &["--endpoint", "other"]);
+    fails(&admin, &other, 2, &["ValidationError", "There is no endpoint with the name other"]);
+    // The data folder alone says the same by its configuration.
+    let locally = |asked: Vec<&str>| server.berth(&[&asked[..], &["--local"]].concat());
+    let arn = format!("{USER}/administrator");
+    let asked = ["iam", "explain", "--principal", &arn, "--action", "ecr:PutImage", "--resource", "team/app"];
+    let refused = locally([&asked[..], &by_builders].concat());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.contains("endpoint:builders allows it"), "{refused:?}");
+    // What has nothing to do with endpoints goes on without their files.
+    std::fs::remove_file(&policy).unwrap();
+    assert_eq!(locally(asked.to_vec()).code, Some(0));
+    let without = locally([&asked[..], &by_builders].concat());
+    assert!(without.code == Some(3) && without.stderr.contains("builders.json"), "{without:?}");
+}
+
+#[test]
 fn credentials_come_from_a_profile_too() {
     let server = builder().start();
     let program = stranger(&server);

@@ -98,6 +98,8 @@ pub(crate) struct Texts {
     pub(crate) identity: Vec<(String, String)>,
     pub(crate) boundary: Option<(String, String)>,
     pub(crate) tags: Vec<(String, String)>,
+    /// Whose they are.
+    pub(crate) unique_id: String,
 }
 
 impl Texts {
@@ -113,7 +115,7 @@ impl Texts {
         let boundary = owner.boundary.as_deref().map(|arn| managed_text(txn, arn)).transpose()?.flatten();
         // A boundary that is gone bounds everything.
         let boundary = owner.boundary.as_ref().map(|arn| (arn.clone(), boundary.unwrap_or_else(nothing)));
-        Ok(Self { identity, boundary, tags: tags::of(txn, &owner.unique_id)? })
+        Ok(Self { identity, boundary, tags: tags::of(txn, &owner.unique_id)?, unique_id: owner.unique_id.clone() })
     }
 }
 

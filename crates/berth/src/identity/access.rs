@@ -26,7 +26,14 @@ pub async fn run(
     configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>,
 ) -> Result<Answer, Failure> {
     match what {
-        Access::Explain(asked) => explain::run(&target.open(configure).await?, &asked).await,
+        Access::Explain(asked) => {
+            let api = if asked.names_endpoint() {
+                target.open_with_endpoints(configure).await?
+            } else {
+                target.open(configure).await?
+            };
+            explain::run(&api, &asked).await
+        }
         Access::Apply(asked) => {
             // The file is read first: nobody is asked anything for one that is wrong.
             let wanted = apply::read(&asked)?;

@@ -23,6 +23,16 @@ pub struct Explain {
     /// A condition key and its value, such as aws:SourceIp=10.0.0.1; may be repeated, also for one key with several values.
     #[arg(long, value_name = "KEY=VALUE", value_parser = owner::tag)]
     context: Vec<(String, String)>,
+    /// The private endpoint that the request would come by: the NAME of a [listener.NAME]. Its policy and its id count then.
+    #[arg(long, value_name = "NAME")]
+    endpoint: Option<String>,
+}
+
+impl Explain {
+    /// Whether the answer depends on the configuration of listeners.
+    pub const fn names_endpoint(&self) -> bool {
+        self.endpoint.is_some()
+    }
 }
 
 /// Asks why, and gives exit code 1 where the answer is no.
@@ -31,7 +41,10 @@ pub async fn run(api: &Api, asked: &Explain) -> Result<Answer, Failure> {
     let resource = resource(&asked.resource, api.region(), &principal);
     let entries = entries(&asked.context);
     let input = json!({ "PrincipalArn": principal, "ActionName": asked.action, "ResourceArn": resource });
-    let given = [("ContextEntries", Some(entries).filter(|entries| entries != &json!([])))];
+    let given = [
+        ("ContextEntries", Some(entries).filter(|entries| entries != &json!([]))),
+        ("EndpointName", asked.endpoint.as_deref().map(Value::from)),
+    ];
     let mut answer = api.call("ExplainAccess", owner::with(input, &given)).await?;
     answer["PrincipalArn"] = principal.into();
     answer["ResourceArn"] = resource.into();

@@ -1,15 +1,18 @@
 //! Which server or data folder a command is about, and as whom it comes.
 
+use std::collections::BTreeMap;
+
 use berth_aws::AccountId;
+use berth_domain::settings::Endpoint;
 
 use super::api::Api;
 use crate::config::Settings;
 use crate::config::effective::Given;
 use crate::config::flags::GroupFlags;
 use crate::failure::Failure;
-use crate::opened;
 use crate::remote::client::Client;
 use crate::remote::credentials::{self, Asked};
+use crate::{listeners, opened};
 
 /// The server, and the credentials for it.
 #[derive(clap::Args)]
@@ -62,6 +65,23 @@ impl Remote {
 impl Target {
     /// Finds credentials, or opens the data folder.
     pub async fn open(self, configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>) -> Result<Api, Failure> {
+        // A wrong endpoint policy stops no command that has nothing to do with it.
+        self.open_by(configure, |_| Ok(BTreeMap::new())).await
+    }
+
+    /// The same where a data folder has to know of the private endpoints in the settings.
+    pub async fn open_with_endpoints(
+        self,
+        configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>,
+    ) -> Result<Api, Failure> {
+        self.open_by(configure, |settings| Ok(listeners::endpoints(settings)?.0)).await
+    }
+
+    async fn open_by(
+        self,
+        configure: impl FnOnce(Vec<Given>) -> Result<Settings, Failure>,
+        endpoints: impl FnOnce(&Settings) -> Result<BTreeMap<String, Endpoint>, Failure>,
+    ) -> Result<Api, Failure> {
         if !self.local {
             if self.account.is_some() || !self.flags.0.is_empty() {
                 let text = "--account and the settings of a data folder go with --local; without, the credentials tell the account";
@@ -76,7 +96,7 @@ impl Target {
         let account = self.account.as_deref().map(AccountId::parse).transpose();
         let account = account.map_err(|error| Failure::Usage(format!("--account: {error}")))?;
         let settings = configure(self.flags.0)?;
-        let domain = opened::existing(&settings).await?;
+        let domain = opened::existing_with(&settings, endpoints(&settings)?).await?;
         let account = account.unwrap_or_else(|| settings.registry.account.clone());
         Ok(Api::local(domain, account, settings.registry.region.as_str().to_owned()))
     }

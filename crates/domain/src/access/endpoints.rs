@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use berth_aws::policy::{Named, Policy, PolicyError, PolicyKind};
+use berth_aws::policy::{Named, Policies, Policy, PolicyError, PolicyKind};
 
-use super::{Question, Surroundings};
+use super::Question;
 use crate::Domain;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::identity::IdentityError;
 use crate::principal::compile;
 
 /// The longest policy of an endpoint, in bytes ("Amazon VPC quotas").
@@ -62,6 +63,12 @@ impl fmt::Debug for EndpointPolicy {
 }
 
 impl Domain {
+    /// The endpoint of a name. That there is none is said without saying which there are.
+    pub(crate) fn endpoint(&self, name: &str) -> Result<&Endpoint, IdentityError> {
+        let unknown = || IdentityError::Validation(format!("There is no endpoint with the name {name}."));
+        self.settings.endpoints.get(name).ok_or_else(unknown)
+    }
+
     /// The policy of the endpoint that a caller's request came by.
     pub(crate) fn endpoint_policy(&self, caller: &Caller) -> Option<Guard<Arc<Named>>> {
         let endpoint = self.settings.endpoints.get(caller.circumstances.endpoint.as_deref()?)?;
@@ -75,8 +82,9 @@ impl Domain {
             return Ok(());
         }
         let everything = [compile("what needs no permission", EVERYTHING, PolicyKind::Identity)?];
-        let around = Surroundings::default();
-        let because = self.decision_with(caller, question, around, Some(&everything), |decision| decision.aws_reason());
+        // Nothing else has to allow it: no boundary and no session policy.
+        let own = Policies { identity: &everything, ..Policies::default() };
+        let because = self.decision_with(caller, question, own, |decision| decision.aws_reason());
         if because.is_empty() {
             return Ok(());
         }

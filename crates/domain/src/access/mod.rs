@@ -217,16 +217,15 @@ impl Domain {
         around: Surroundings<'_>,
         read: impl FnOnce(Decision<'_>) -> T,
     ) -> T {
-        self.decision_with(caller, question, around, None, read)
+        self.decision_with(caller, question, policies_of(caller, &self.anonymous, around), read)
     }
 
-    /// The same with other identity policies than the caller's, where `identity` gives some.
+    /// The same by other policies than the caller's, with that of the endpoint.
     fn decision_with<T>(
         &self,
         caller: &Caller,
         question: &Question<'_>,
-        around: Surroundings<'_>,
-        identity: Option<&[Named]>,
+        policies: Policies<'_>,
         read: impl FnOnce(Decision<'_>) -> T,
     ) -> T {
         let context = RequestContext { caller, question, now: self.clock.now(), settings: &self.settings };
@@ -239,12 +238,7 @@ impl Domain {
             context: &context,
         };
         let endpoint = self.endpoint_policy(caller);
-        let own = policies_of(caller, &self.anonymous, around);
-        let policies = Policies {
-            endpoint: endpoint.as_deref().map(AsRef::as_ref),
-            identity: identity.unwrap_or(own.identity),
-            ..own
-        };
+        let policies = Policies { endpoint: endpoint.as_deref().map(AsRef::as_ref), ..policies };
         read(evaluate(&request, &policies))
     }
 

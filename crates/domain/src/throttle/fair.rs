@@ -43,24 +43,48 @@ impl Fair {
         Self { at: now, pool: flow.burst, reserve: 0, places: Vec::new() }
     }
 
-    /// Takes one call for a principal, which a hash names; where it may have none, how long until its share has one.
+    /// Takes one call for a principal, which a hash names; where it may have none, how long until its share has one, as long as
+    /// nobody else comes.
     pub fn take(&mut self, who: u64, flow: Flow, now: Timestamp) -> Result<(), Duration> {
         if now != self.at {
             self.pass(flow, now);
         }
-        let (nth, share) = (self.find(who), self.own(flow));
+        let nth = self.find(who);
         let Self { pool, reserve, places, .. } = self;
         let Some(place) = places.get_mut(nth) else { return Ok(()) };
         place.asked_at = now;
         let is_hungry = place.refused_at.is_some_and(|at| now < at.after(HUNGRY_FOR));
         let mut nothing = 0;
         let reserve = if is_hungry { &mut nothing } else { reserve };
-        if let Some(source) = [&mut place.level, pool, reserve].into_iter().find(|source| **source >= CALL) {
-            *source -= CALL;
+        let sources = [&mut place.level, pool, reserve];
+        // Together, because each may have less than a call where a burst has few.
+        if sources.iter().fold(0_u64, |sum, source| sum.saturating_add(**source)) >= CALL {
+            let mut missing = CALL;
+            for source in sources {
+                let taken = missing.min(*source);
+                *source -= taken;
+                missing -= taken;
+            }
             return Ok(());
         }
         place.refused_at = Some(now);
-        Err(share.time_for(CALL.saturating_sub(place.level)))
+        let level = place.level;
+        Err(self.time_until_served(level, flow))
+    }
+
+    /// How long until a principal that has so much, and was just refused, has a call: its share of what flows in, of which a part
+    /// goes to the reserve until that is full. Who is alone may count on the pool and the reserve as well, once it is not hungry.
+    fn time_until_served(&self, level: u64, flow: Flow) -> Duration {
+        let count = self.places.len().max(1) as u64;
+        let dealt = CALL.saturating_sub(level).saturating_mul(count);
+        let room = reserve_of(flow).saturating_sub(self.reserve);
+        let beside = dealt.div_ceil(RESERVE - 1).min(room);
+        let by_share = flow.time_for(dealt.saturating_add(beside));
+        if count > 1 {
+            return by_share;
+        }
+        let held = level.saturating_add(self.pool).saturating_add(self.reserve);
+        by_share.min(flow.time_for(CALL.saturating_sub(held)).max(HUNGRY_FOR))
     }
 
     /// The place of a principal: its own, a new one, or one that it shares.
@@ -75,11 +99,10 @@ impl Fair {
         usize::try_from(who % MOST_PRINCIPALS as u64).unwrap_or(0)
     }
 
-    /// What one principal's share is: an even part of the rate, and of the burst without the reserve, but at least one call.
-    fn own(&self, flow: Flow) -> Flow {
+    /// The most that one principal has: an even part of the burst without the reserve, but at least one call.
+    fn most_of_one(&self, flow: Flow) -> u64 {
         let count = self.places.len().max(1) as u64;
-        let burst = (flow.burst - reserve_of(flow)) / count;
-        Flow { rate: (flow.rate / count).max(1), burst: burst.max(CALL) }
+        ((flow.burst - reserve_of(flow)) / count).max(CALL)
     }
 
     /// Lets time pass: who is idle is forgotten, and what flowed in is dealt out.
@@ -116,7 +139,7 @@ impl Fair {
 
     /// Gives each principal its share, as far as it has room; gives the rest.
     fn deal(&mut self, flow: Flow, gained: u64) -> u64 {
-        let most = self.own(flow).burst;
+        let most = self.most_of_one(flow);
         let each = gained.checked_div(self.places.len() as u64).unwrap_or(0);
         let mut left = gained;
         for place in &mut self.places {
@@ -241,6 +264,39 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_burst_is_there_again_when_as_much_has_flowed_in(rate in 1_u64..100_000, burst in 1_u64..50) {
+            let limit = Limit { rate, burst };
+            let flow = limit.flow(WHOLE);
+            let mut fair = Fair::full(flow, at(0));
+            while fair.take(1, flow, at(0)).is_ok() {}
+            let full_again = i64::try_from(flow.time_for(flow.burst).as_millis()).unwrap();
+            let later = at(full_again.max(at(0).after(HUNGRY_FOR).as_millis()));
+            let at_once = (0..=burst).filter(|_| fair.take(1, flow, later).is_ok()).count();
+            prop_assert_eq!(at_once as u64, burst);
+        }
+
+        /// Clients that keep to `Retry-After` try once more, not twice.
+        #[test]
+        fn who_waits_as_long_as_it_is_told_is_served(
+            rate in 1_u64..100_000,
+            burst in 1_u64..50,
+            principals in 1_u64..20,
+            idle in 0_i64..20_000,
+        ) {
+            let flow = Limit { rate, burst }.flow(WHOLE);
+            let mut fair = Fair::full(flow, at(0));
+            let mut told = Duration::ZERO;
+            for now in [0, idle] {
+                for who in 0..principals {
+                    while fair.take(who, flow, at(now)).is_ok() {}
+                    told = fair.take(who, flow, at(now)).unwrap_err();
+                }
+            }
+            let later = at(idle + i64::try_from(told.as_millis()).unwrap());
+            prop_assert!(fair.take(principals - 1, flow, later).is_ok(), "{told:?}");
+        }
+
         #[test]
         fn never_more_than_burst_and_rate(
             rate in 1_u64..100_000,

@@ -228,6 +228,7 @@ async fn identities(registry: &TestRegistry, caller: &Caller) -> Vec<(&'static s
         action: "ecr:PutImage".to_owned(),
         resource: "*".to_owned(),
         context: Vec::new(),
+        endpoint: None,
     };
     let assume = AssumeRole {
         role_arn: "arn:aws:iam::000000000000:role/none".to_owned(),

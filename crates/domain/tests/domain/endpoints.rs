@@ -100,6 +100,11 @@ async fn what_needs_no_other_permission_needs_that_of_the_endpoint() {
     for listener in [Some("wide"), Some("plain"), None] {
         assert!(domain.get_session_token(&by(&bob, listener), None).is_ok(), "{listener:?}");
     }
+    // What nothing else has to allow, a boundary does not have to either.
+    let boundary = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly".to_owned();
+    domain.set_boundary(&registry.admin, &Owner::user("bob"), Some(boundary)).await.unwrap();
+    let bob = registry.again("bob").await;
+    assert!(domain.get_session_token(&by(&bob, Some("wide")), None).is_ok());
     let refused = domain.get_session_token(&by(&bob, Some("narrow")), None);
     assert_eq!(reason(refused), "because no VPC endpoint policy allows the sts:GetSessionToken action");
 }

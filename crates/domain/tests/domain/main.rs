@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod backup_faults;
 mod endpoints;
+mod explained;
 mod failed_logins;
 mod federation;
 mod garbage;

@@ -314,6 +314,7 @@ async fn a_decision_is_explained_by_the_policies_of_its_own_registry() {
             action: "ecr:BatchGetImage".to_owned(),
             resource: format!("arn:aws:ecr:{region}:{account}:repository/a"),
             context: Vec::new(),
+            endpoint: None,
         };
         let explained = registry.domain.explain_access(&theirs, asked).await.unwrap();
         assert_eq!(explained.policies.contains(&"the repository's policy".to_owned()), hears, "{account} {region}");

@@ -123,6 +123,11 @@ pub struct ExplainAccessRequest {
     /// `ContextEntries`: condition keys and their values, as `SimulatePrincipalPolicy` has them.
     #[serde(rename = "ContextEntries", default, skip_serializing_if = "Option::is_none")]
     pub context_entries: Option<Vec<ContextEntry>>,
+
+    /// `EndpointName`: the listener that the request would come by, as the configuration names it; left out it is the one
+    /// without a name.
+    #[serde(rename = "EndpointName", default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_name: Option<String>,
 }
 
 /// What `ExplainAccess` answers.
@@ -179,6 +184,7 @@ pub(super) async fn explain_access(call: &Call<'_>, input: ExplainAccessRequest)
         action: input.action_name,
         resource: input.resource_arn.unwrap_or_else(|| "*".to_owned()),
         context: simulate::entries(input.context_entries.unwrap_or_default())?,
+        endpoint: input.endpoint_name,
     };
     let explained = call.domain.explain_access(call.caller, asked).await?;
     Ok(ExplainAccessResponse {
@@ -213,6 +219,7 @@ const fn optional(name: &'static str, shape: &'static Shape) -> Member {
 static ACCOUNT_ID: Shape = text("AccountId", 12, 12, Some(Pattern::new("[0-9]{12}")));
 static ARN: Shape = text("Arn", 1, 2048, None);
 static ACTION: Shape = text("ActionName", 3, 128, None);
+static ENDPOINT_NAME: Shape = text("EndpointName", 1, 255, None);
 static WORDS: Shape = text("Words", 0, 131_072, None);
 static WORDS_LIST: Shape = list("WordsList", &WORDS);
 static MARKER: Shape = text("Marker", 1, 320, None);
@@ -246,6 +253,7 @@ static EXPLAIN: Shape = structure(
         required("ActionName", &ACTION),
         optional("ResourceArn", &ARN),
         optional("ContextEntries", &CONTEXT_ENTRIES),
+        optional("EndpointName", &ENDPOINT_NAME),
     ],
 );
 static EXPLANATION: Shape = structure(

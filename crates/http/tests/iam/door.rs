@@ -8,6 +8,7 @@ use berth_aws::protocol::xml::{parse_fault, parse_result};
 use berth_aws::protocol::{Form, Operation};
 use berth_aws::{AccountId, Region};
 use berth_domain::seal::ServerKey;
+use berth_domain::settings::{Endpoint, EndpointPolicy};
 use berth_domain::{Caller, Domain, Parts, Settings};
 use berth_http::iam::answer;
 use berth_http::iam::berth::BERTH;
@@ -22,6 +23,8 @@ pub const ACCOUNT: &str = "000000000000";
 pub const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 pub const READ_ONLY: &str = "arn:aws:iam::aws:policy/IAMReadOnlyAccess";
 pub const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
+/// What may be done by the listener `narrow`.
+const ONLY_PULLS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage","Resource":"*"}}"#;
 
 /// A policy that allows an action on everything.
 pub fn allow(action: &str) -> String {
@@ -47,12 +50,16 @@ impl Door {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let account = AccountId::parse(ACCOUNT).unwrap();
+        let mut settings = Settings::new(Registry { account, region: Region::parse("us-east-1").unwrap() });
+        let policy = EndpointPolicy::parse("narrow", ONLY_PULLS).unwrap();
+        let endpoint = Endpoint { id: Some("vpce-1".to_owned()), policy: Some(policy) };
+        settings.endpoints = [("narrow".to_owned(), endpoint)].into();
         let parts = Parts {
             database: Database::new(SqliteEngine::open(&folder.path().join("berth.db")).unwrap()),
             blobs: Arc::new(FilesystemStore::open(folder.path().join("blobs")).unwrap()),
             clock: Arc::new(StandingClock),
             random: Arc::new(SystemRandom),
-            settings: Settings::new(Registry { account, region: Region::parse("us-east-1").unwrap() }),
+            settings,
             server_key: ServerKey::generate(&SystemRandom),
             node: "test".to_owned(),
         };

@@ -58,10 +58,29 @@ pub async fn explanations(door: &Door) {
         ("ContextEntries.member.1.ContextKeyValues.member.1", "10.0.0.1"),
     ];
     assert_eq!(door.ok("ExplainAccess", &context).await["EvalDecision"], "allowed");
+    by_endpoints(door, asked).await;
     let nobody = [("PrincipalArn", "arn:aws:iam::000000000000:user/nobody"), asked[1]];
     assert_eq!(door.no("ExplainAccess", &nobody).await.1, "NoSuchEntity");
     let reader = door.user("rita", Some(READ_ONLY)).await;
     assert_eq!(door.ok_as(&reader, "ExplainAccess", &asked).await["EvalDecision"], "allowed");
     let stranger = door.user("stan", None).await;
     assert_eq!(door.no_as(&stranger, "ExplainAccess", &asked).await.1, "AccessDenied");
+}
+
+/// What is allowed elsewhere and not by the listener `narrow`.
+async fn by_endpoints(door: &Door, asked: [(&str, &str); 2]) {
+    let by = |name| [asked[0], asked[1], ("EndpointName", name)];
+    let refused = door.ok("ExplainAccess", &by("narrow")).await;
+    assert_eq!(refused["EvalDecision"], "implicitDeny");
+    let told = refused["Explanation"].as_str().unwrap();
+    assert!(told.ends_with("no statement of endpoint policy endpoint:narrow allows it"), "{told}");
+    assert!(texts(&refused["Policies"], "").contains(&"endpoint:narrow".to_owned()), "{refused}");
+    let (status, code, message) = door.no("ExplainAccess", &by("other")).await;
+    assert_eq!((status, code.as_str()), (400, "ValidationError"));
+    assert_eq!(message, "There is no endpoint with the name other.");
+    assert_eq!(door.no("ExplainAccess", &by("")).await.1, "ValidationError");
+    // IAM's own simulator knows of none, as AWS's does not.
+    let simulated = [("PolicySourceArn", asked[0].1), ("ActionNames.member.1", asked[1].1), ("EndpointName", "narrow")];
+    let simulated = door.ok("SimulatePrincipalPolicy", &simulated).await;
+    assert_eq!(simulated["EvaluationResults"][0]["EvalDecision"], "allowed");
 }
