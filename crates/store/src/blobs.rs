@@ -46,14 +46,15 @@ pub struct FoundBlob {
     pub size: u64,
     /// Whether they were found damaged.
     pub quarantined: bool,
+    /// Whether the bytes in the row are more or fewer than it says: either is damaged.
+    pub is_doubtful: bool,
 }
 
 /// What [`FoundBlob::read`] reads of `b`, a row of the blobs. The length of bytes in the row is known without reading them.
 pub(crate) const FOUND: &str = "b.id, b.digest, b.storage_key, b.size, b.quarantined_at, octet_length(b.inline_bytes)";
 
 impl FoundBlob {
-    /// Reads the columns of [`FOUND`] from `first` on. The blob must be that of `digest`, whatever a damaged index says,
-    /// and as long as its row says, where the bytes are in the row.
+    /// Reads the columns of [`FOUND`] from `first` on. The blob must be that of `digest`, whatever a damaged index says.
     pub(crate) fn read(row: &Row, first: usize, digest: &Digest) -> Result<Self, StoreError> {
         let found: Digest = row.parsed(first + 1, Digest::parse)?;
         if found != *digest {
@@ -62,10 +63,9 @@ impl FoundBlob {
         let key = |text: &str| BlobKey::parse(text).ok_or("no key");
         let key = if row.is_null(first + 2) { None } else { Some(row.parsed(first + 2, key)?) };
         let size = row.unsigned(first + 3)?;
-        if key.is_none() && !row.is_null(first + 5) {
-            StoreError::ensure_same_size("blobs", digest, size, row.unsigned(first + 5)?)?;
-        }
-        Ok(Self { id: row.integer(first)?, digest: found, key, size, quarantined: !row.is_null(first + 4) })
+        let is_doubtful = key.is_none() && !row.is_null(first + 5) && row.unsigned(first + 5)? != size;
+        let quarantined = !row.is_null(first + 4);
+        Ok(Self { id: row.integer(first)?, digest: found, key, size, quarantined, is_doubtful })
     }
 
     /// The same with its location, where that is a key.
@@ -89,8 +89,8 @@ pub fn look_up(
     digest: &Digest,
 ) -> Result<Option<(FoundBlob, Timestamp)>, StoreError> {
     let sql = format!(
-        "SELECT l.linked_at, {FOUND} FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id JOIN blobs b ON b.id = l.blob_id \
-         WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND l.digest = ?4"
+        "SELECT l.linked_at, {FOUND} FROM repositories r JOIN repository_blobs l ON l.repository_id = r.id \
+         JOIN blobs b ON b.id = l.blob_id WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND l.digest = ?4"
     );
     let rows = txn.query(&sql, parameters![&registry.account, &registry.region, repository, digest])?;
     let read = |row: &Row| Ok((FoundBlob::read(row, 1, digest)?, Timestamp::from_millis(row.integer(0)?)));

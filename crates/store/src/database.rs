@@ -64,14 +64,6 @@ impl StoreError {
     pub(crate) fn led_astray(entity: &'static str, asked: &Digest, found: &Digest) -> Self {
         Self::Corrupt { entity, reason: format!("{found} was found in the place of {asked}") }
     }
-
-    /// Two rows that both know how many bytes something has must agree: one of them is damaged otherwise.
-    pub(crate) fn ensure_same_size(entity: &'static str, digest: &Digest, one: u64, other: u64) -> Result<(), Self> {
-        if one == other {
-            return Ok(());
-        }
-        Err(Self::Corrupt { entity, reason: format!("{digest} has {one} bytes in one place and {other} in another") })
-    }
 }
 
 /// What a function may do inside its transaction. Parameters are numbered `?1`, `?2`, ... in the SQL text.

@@ -104,7 +104,12 @@ impl Domain {
             existing(txn, &settings, &name)?;
             Err(Error::ManifestUnknown(text(&reference)))
         });
-        read.await
+        let mut found = read.await?;
+        if let Some(blob) = found.blob.as_mut().filter(|blob| blob.is_doubtful || blob.size != found.record.size) {
+            found.record.size = self.true_size(blob).await?;
+            blob.size = found.record.size;
+        }
+        Ok(found)
     }
 
     fn change(&self, caller: &Caller) -> Change {
